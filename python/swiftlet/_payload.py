@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Python objects as payloads: a pickle (protocol 5), its large buffers beside it in shared segments.
+
+Plain pickle where that is exact, cloudpickle where the object belongs to ``__main__`` or to a module registered by
+value, or where plain pickling fails. References to results of other tasks (``Input``) may lie anywhere in an object.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+from swiftlet._errorpayload import RemoteError, RemoteTraceback, dump_error, load_error
+from swiftlet._wire import Part, SegmentPart
+
+if TYPE_CHECKING:
+    from swiftlet._segments import SegmentConsumer, SegmentProducer
+
+__all__ = [
+    "Input",
+    "RemoteError",
+    "RemoteTraceback",
+    "discard",
+    "dump_callable",
+    "dump_error",
+    "dumps",
+    "load_error",
+    "loads",
+]
+
+_PLAIN = frozenset((int, float, str, bool, type(None), bytes))
+_THRESHOLD = 64 * 1024
+
+_dumps_plain = pickle.dumps
+
+
+class Input(NamedTuple):
+    """Stands for the result of another task: number ``index`` of the inputs, ``path`` the keys to follow in it."""
+
+    index: int  # type: ignore[assignment]
+    path: tuple[object, ...] = ()
+
+
+Reference = Callable[[object], Optional[Input]]
+
+
+def dumps(
+    obj: object, producer: SegmentProducer | None = None, *, reference: Reference | None = None
+) -> list[Part]:
+    """The parts of a payload. Call ``producer.sent(parts)`` once they are queued.
+
+    ``reference`` says for any object in it whether it stands for the result of another task; it may be asked
+    several times for one object and has to give the same answer.
+    Raises ``TypeError`` or ``pickle.PicklingError`` with the reason if it cannot be pickled.
+    """
+    if _is_plain(obj):
+        data = _dumps_plain(obj, 5)
+        if len(data) < _THRESHOLD or producer is None:
+            return [data]
+        return [producer.store(data) or data]
+    limit = sys.maxsize if producer is None else producer.threshold
+    data, buffers = _dump(obj, limit, reference)
+    if producer is None:
+        return [data]
+    parts: list[Part] = [data if len(data) < limit else producer.store(data) or data]
+    for buffer in buffers:
+        parts.append(producer.store(buffer) or buffer)
+    return parts
+
+
+def _is_plain(obj: object) -> bool:
+    """Whether plain pickle is exact for sure: numbers, texts and bytes, or a call (or several) with only those."""
+    kind = type(obj)
+    members: Sequence[Any] = obj  # type: ignore[assignment]
+    if kind is tuple and len(members) == 2:
+        args, kwargs = members
+        if type(args) is tuple and type(kwargs) is dict:
+            return _PLAIN.issuperset(map(type, args)) and (
+                not kwargs or _PLAIN.issuperset(map(type, kwargs.values()))
+            )
+    if kind is tuple or kind is list:
+        if _PLAIN.issuperset(map(type, members)):
+            return True
+        return all(type(member) is tuple and _PLAIN.issuperset(map(type, member)) for member in members)
+    return kind in _PLAIN
+
+
+def _dump(obj: object, limit: int, reference: Reference | None) -> tuple[bytes, list[memoryview]]:
+    buffers: list[memoryview] = []
+
+    def in_band(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous
+            return True
+        if raw.nbytes < limit:
+            return True
+        buffers.append(raw)
+        return False
+
+    try:
+        if reference is None:
+            data = _dumps_plain(obj, 5, buffer_callback=in_band)
+        else:
+            stream = io.BytesIO()
+            _ReferencePickler(stream, in_band, reference).dump(obj)
+            data = stream.getvalue()
+        if not _needs_cloudpickle(data):
+            return data, buffers
+    except Exception:  # cloudpickle may know how, or says why not
+        pass
+    buffers.clear()
+    stream = io.BytesIO()
+    try:
+        _cloud_pickler(stream, in_band, reference).dump(obj)
+    except Exception as error:
+        kind = TypeError if isinstance(error, TypeError) else pickle.PicklingError
+        raise kind(_explain_unpicklable(obj, error, reference)) from error
+    return stream.getvalue(), buffers
+
+
+class _ReferencePickler(pickle.Pickler):
+    def __init__(self, stream: io.BytesIO, in_band: Callable[[Any], bool], reference: Reference) -> None:
+        super().__init__(stream, 5, buffer_callback=in_band)
+        self._reference = reference
+
+    def reducer_override(self, obj: Any) -> Any:
+        found = self._reference(obj)
+        return NotImplemented if found is None else (_resolve_input, (found.index, found.path))
+
+
+def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference: Reference | None) -> Any:
+    """A cloudpickle pickler that swaps references, too (its class is made when cloudpickle is first needed)."""
+    global _CloudReferencePickler
+    if _CloudReferencePickler is None:
+        import cloudpickle  # type: ignore[import-untyped,unused-ignore]
+
+        class CloudReferencePickler(cloudpickle.Pickler):  # type: ignore[misc,unused-ignore]
+            reference: Reference | None = None
+
+            def reducer_override(self, obj: Any) -> Any:
+                if self.reference is not None:
+                    found = self.reference(obj)
+                    if found is not None:
+                        return _resolve_input, (found.index, found.path)
+                return super().reducer_override(obj)
+
+        _CloudReferencePickler = CloudReferencePickler
+    pickler = _CloudReferencePickler(stream, 5, buffer_callback=in_band)
+    pickler.reference = reference
+    return pickler
+
+
+_CloudReferencePickler: Any = None
+
+
+def _needs_cloudpickle(data: bytes) -> bool:
+    """Whether a plain pickle may name something that only exists in this process."""
+    if b"__main__" in data:
+        return True
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is None:
+        return False
+    return any(name.encode() in data for name in cloudpickle.list_registry_pickle_by_value())
+
+
+def _explain_unpicklable(obj: object, error: Exception, reference: Reference | None) -> str:
+    """The error's own words, and which member of ``obj`` it is about, if that can be found one level down."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, (TypeError, pickle.PicklingError, AttributeError)):
+        text = f"{type(error).__name__}: {text}"
+    message = f"cannot pickle an object of type {type(obj).__name__!r}: {text}"
+    for name, member in _members(obj):
+        try:
+            _dump_quietly(member, reference)
+        except Exception:
+            return f"{message} ({name} of type {type(member).__name__!r})"
+    return message
+
+
+def _dump_quietly(obj: object, reference: Reference | None) -> None:
+    _cloud_pickler(io.BytesIO(), lambda buffer: False, reference).dump(obj)
+
+
+def _members(obj: object) -> list[tuple[str, object]]:
+    if isinstance(obj, dict):
+        return [(f"item {key!r:.60}", value) for key, value in list(obj.items())[:1000]]
+    if isinstance(obj, (list, tuple)):
+        return [(f"item {index}", value) for index, value in enumerate(obj[:1000])]
+    return [(f"attribute {name!r}", value) for name, value in getattr(obj, "__dict__", {}).items()]
+
+
+_inputs: list[
+    list[Any]
+] = []  # one entry per `loads` in progress: callables, replaced by (value,) once called
+
+
+def _resolve_input(index: int, path: tuple[object, ...]) -> Any:
+    inputs = _inputs[-1]
+    entry = inputs[index]
+    if type(entry) is not tuple:
+        entry = inputs[index] = (entry(),)
+    value = entry[0]
+    for key in path:
+        value = value[key]
+    return value
+
+
+def loads(
+    parts: Sequence[Part],
+    consumer: SegmentConsumer | None = None,
+    inputs: Sequence[Callable[[], object]] | None = None,
+) -> Any:
+    """The object. Parts in segments are freed when nothing refers to their memory any more, also on an error.
+
+    ``inputs[i]()`` is called at most once, for the first reference to input i; with ``inputs`` only one thread
+    of a process may be in here. Raises whatever unpickling raises.
+    """
+    if len(parts) == 1 and not inputs:
+        part = parts[0]
+        if not isinstance(part, SegmentPart):
+            return pickle.loads(part)
+    buffers: list[Any] = []
+    rest = iter(parts)
+    try:
+        for part in rest:
+            if isinstance(part, SegmentPart):
+                if consumer is None:
+                    raise ValueError("a payload in a segment, but there are no segments here")
+                buffers.append(consumer.view(part))
+            else:  # an inline buffer has to be writable memory, too
+                buffers.append(bytearray(part) if buffers else part)
+    except BaseException:
+        discard(rest, consumer)
+        raise
+    main = buffers.pop(0)
+    if not inputs:
+        return pickle.loads(main, buffers=buffers)
+    _inputs.append(list(inputs))
+    try:
+        return pickle.loads(main, buffers=buffers)
+    finally:
+        _inputs.pop()
+
+
+def discard(parts: Any, consumer: SegmentConsumer | None) -> None:
+    """Frees the parts of a payload that nobody will load."""
+    if consumer is not None:
+        for part in parts:
+            if isinstance(part, SegmentPart):
+                consumer.discard(part)
+
+
+def dump_callable(fn: Callable[..., object]) -> bytes:
+    """A function for many calls: first byte 0 if a worker may reuse what it loaded, 1 if each call loads anew.
+
+    It may reuse what travels by reference, and functions without anything in them that a call could change.
+    Raises as ``dumps``.
+    """
+    from swiftlet._callables import is_unchangeable
+
+    data, _ = _dump(fn, sys.maxsize, None)
+    return (b"\x00" if is_unchangeable(fn, data) else b"\x01") + data

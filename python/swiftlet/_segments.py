@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Shared segments: where payload parts that are too large for the socket lie.
+
+Rules (docs/reference/wire-protocol.md, "Segments and memory"): a producer writes parts one after the other and
+never writes to a part again; a consumer maps segments privately, so what it reads is writable memory of its own.
+
+The producer's caller has one duty: ``sent(parts)`` after the frame that names the parts was put in the queue of
+what is sent (or was given up). A segment is sealed only then, so that SEAL never overtakes a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import pickle
+import struct
+import sys
+import tempfile
+import threading
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from swiftlet import _wire
+from swiftlet._wire import Part, SegmentPart
+
+SEGMENT_SIZE = 16 * 1024 * 1024
+THRESHOLD = 64 * 1024
+TIGHT_THRESHOLD = 1024
+
+_PAGE = 4096
+_POOL_BYTES = 256 * 1024 * 1024
+_POOL_SEGMENTS = 8
+_SIZE = struct.Struct("<Q")
+_FREED = struct.Struct("<QI")
+
+
+class _Open:
+    """A segment this process produces: its descriptor, and what is still to happen to it."""
+
+    __slots__ = ("descriptor", "full", "ident", "in_memory", "offset", "sealed", "size", "unsent")
+
+    def __init__(self, ident: int, descriptor: int, size: int, in_memory: bool) -> None:
+        self.ident = ident
+        self.descriptor = descriptor
+        self.size = size
+        self.in_memory = in_memory
+        self.offset = 0
+        self.unsent = 0
+        self.full = False
+        self.sealed = False
+
+
+class SegmentProducer:
+    """Writes parts into segments and tells the engine of them. For any number of threads.
+
+    ``announce(frame, descriptor)`` has to send a SEGMENT frame before anything sent later, ``tell(frame)`` the
+    others. Both are called with a lock held and must not call back.
+    """
+
+    def __init__(
+        self, origin: int, announce: Callable[[bytes, int], None], tell: Callable[[bytes], None]
+    ) -> None:
+        self.threshold = THRESHOLD
+        self._origin = origin
+        self._announce = announce
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._last = 0
+        self._level = 0
+        self._current: _Open | None = None
+        self._segments: dict[int, _Open] = {}
+        self._pool: list[tuple[int, int]] = []
+        self._warned = False
+
+    def store(self, buffer: bytes | bytearray | memoryview) -> SegmentPart | None:
+        """Writes one part. None where no segment can be had: then the part goes inline."""
+        view = memoryview(buffer).cast("B")
+        length = view.nbytes
+        if length == 0:
+            return None
+        with self._lock:
+            try:
+                segment = self._segment_for(length)
+            except OSError as error:
+                self._warn(error)
+                return None
+            offset = segment.offset
+            try:
+                _write(segment.descriptor, view, offset)
+            except OSError as error:
+                self._warn(error)
+                segment.full = True
+                self._seal_if_done(segment)
+                return None
+            segment.offset = offset + (length + _PAGE - 1) // _PAGE * _PAGE
+            segment.full = segment.offset >= segment.size
+            segment.unsent += 1
+            return SegmentPart(segment.ident, offset, length)
+
+    def sent(self, parts: Iterable[Part]) -> None:
+        """The frame that names these parts is queued, or will never be: their segments may be sealed."""
+        for part in parts:
+            if isinstance(part, SegmentPart):
+                with self._lock:
+                    segment = self._segments.get(part.segment)
+                    if segment is not None:
+                        segment.unsent -= 1
+                        self._seal_if_done(segment)
+
+    def set_budget(self, level: int) -> None:
+        """BUDGET arrived. 1: from now on small parts too, and into files instead of memory."""
+        with self._lock:
+            if level == self._level:
+                return
+            self._level = level
+            self.threshold = TIGHT_THRESHOLD if level else THRESHOLD
+            if self._current is not None:
+                self._current.full = True
+                self._seal_if_done(self._current)
+                self._current = None
+            if level:
+                self._empty_pool()
+
+    def reuse(self, segment_id: int) -> None:
+        """REUSE arrived: nobody uses the segment any more. Keeps its memory for a later one, within bounds."""
+        with self._lock:
+            segment = self._segments.pop(segment_id, None)
+            if segment is None:
+                return
+            pooled = sum(size for size, _ in self._pool)
+            room = len(self._pool) < _POOL_SEGMENTS and pooled + segment.size <= _POOL_BYTES
+            if segment.in_memory and self._level == 0 and room:
+                self._pool.append((segment.size, segment.descriptor))
+            else:
+                os.close(segment.descriptor)
+
+    def close(self) -> None:
+        """Closes all descriptors; what consumers have mapped stays theirs."""
+        with self._lock:
+            self._empty_pool()
+            for segment in self._segments.values():
+                os.close(segment.descriptor)
+            self._segments.clear()
+            self._current = None
+
+    def _segment_for(self, length: int) -> _Open:
+        if length >= SEGMENT_SIZE:
+            segment = self._open((length + _PAGE - 1) // _PAGE * _PAGE)
+            segment.full = True
+            return segment
+        current = self._current
+        if current is not None and not current.full and current.offset + length <= current.size:
+            return current
+        if current is not None:
+            current.full = True
+            self._seal_if_done(current)
+            self._current = None
+        self._current = self._open(SEGMENT_SIZE)
+        return self._current
+
+    def _open(self, size: int) -> _Open:
+        """A segment of at least ``size`` bytes, announced."""
+        fitting = [entry for entry in self._pool if size <= entry[0] <= 2 * size]
+        if fitting:
+            entry = min(fitting)
+            self._pool.remove(entry)
+            size, descriptor = entry
+            in_memory = True
+        else:
+            descriptor, in_memory = _create(size, self._level == 0)
+        self._last += 1
+        segment = _Open(self._origin << 32 | self._last, descriptor, size, in_memory)
+        self._segments[segment.ident] = segment
+        self._announce(_wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(size)), descriptor)
+        return segment
+
+    def _seal_if_done(self, segment: _Open) -> None:
+        if segment.full and not segment.unsent and not segment.sealed:
+            segment.sealed = True
+            if segment is self._current:
+                self._current = None
+            self._tell(_wire.frame(_wire.SEAL, segment.ident))
+
+    def _empty_pool(self) -> None:
+        for _, descriptor in self._pool:
+            os.close(descriptor)
+        self._pool.clear()
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.write(
+                    f"swiftlet: no shared memory for large data ({error.strerror}); it goes through the socket, "
+                    "which is slower\n"
+                )
+
+
+def _create(size: int, in_memory: bool) -> tuple[int, bool]:
+    """An unnamed file of ``size`` bytes: (descriptor, whether it is memory). ``OSError`` if there is none."""
+    if in_memory and hasattr(os, "memfd_create"):
+        with contextlib.suppress(OSError):
+            return _sized(os.memfd_create("swiftlet", os.MFD_CLOEXEC), size), True
+    descriptor, path = tempfile.mkstemp(prefix="swiftlet-")
+    os.unlink(path)
+    return _sized(descriptor, size), False
+
+
+def _sized(descriptor: int, size: int) -> int:
+    try:
+        os.ftruncate(descriptor, size)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _write(descriptor: int, view: memoryview, offset: int) -> None:
+    while view.nbytes:
+        written = os.pwrite(descriptor, view, offset)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        offset += written
+        view = view[written:]
+
+
+class _Received:
+    """A segment another process produces: its descriptor, and its mapping while a part of it is in use."""
+
+    __slots__ = ("descriptor", "mapping", "size")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+        self.mapping: weakref.ref[mmap.mmap] | None = None
+
+
+class _Use(weakref.ref):  # type: ignore[type-arg]
+    """Notices that nothing refers to a delivered part any more."""
+
+    __slots__ = ("segment",)
+    segment: int
+
+
+class SegmentConsumer:
+    """Reads parts that other processes wrote. Each delivered part is freed once: by ``discard``, or when the last
+    object that shares the memory of its ``view`` is gone. That may happen in any thread, so it only appends.
+    """
+
+    def __init__(self) -> None:
+        self.freed: deque[int] = deque()
+        self._lock = threading.Lock()
+        self._segments: dict[int, _Received] = {}
+        self._uses: dict[int, _Use] = {}
+
+    def add(self, segment_id: int, size: int, descriptor: int) -> None:
+        """SEGMENT arrived; the descriptor is ours from now on."""
+        with self._lock:
+            self._segments[segment_id] = _Received(descriptor, size)
+
+    def view(self, part: SegmentPart) -> memoryview:
+        """The part as writable memory that is private to this process.
+
+        ``OSError`` or ``ValueError`` if it cannot be mapped; the part is freed then, too.
+        """
+        try:
+            owner = self._map(part)
+        except BaseException:
+            self.freed.append(part.segment)
+            raise
+        use = _Use(owner, self._unused)
+        use.segment = part.segment
+        self._uses[id(use)] = use
+        return pickle.PickleBuffer(owner).raw()[: part.length]
+
+    def discard(self, part: SegmentPart) -> None:
+        """The part was delivered and nobody will look at it."""
+        self.freed.append(part.segment)
+
+    def retire(self, segment_id: int) -> None:
+        """RETIRE arrived: no further part of the segment will come. Its mappings live as long as their views."""
+        with self._lock:
+            segment = self._segments.pop(segment_id, None)
+        if segment is not None:
+            os.close(segment.descriptor)
+
+    def take_free_frame(self) -> bytes | None:
+        """One FREE frame for all that was freed since the last; None if that is nothing."""
+        freed = self.freed
+        if not freed:
+            return None
+        counts: Counter[int] = Counter()
+        while freed:
+            try:
+                counts[freed.popleft()] += 1
+            except IndexError:  # another thread took the last one
+                break
+        body = b"".join([_FREED.pack(segment, count) for segment, count in counts.items()])
+        return _wire.frame(_wire.FREE, 0, body) if body else None
+
+    def close(self) -> None:
+        """Closes all descriptors; what is in use stays mapped."""
+        with self._lock:
+            segments = list(self._segments.values())
+            self._segments.clear()
+        for segment in segments:
+            os.close(segment.descriptor)
+
+    def _map(self, part: SegmentPart) -> Any:
+        """An object that exports the part's pages, keeps their mapping, and can be watched.
+
+        A memoryview cannot be that object: a view of it does not keep it, only what it views.
+        """
+        import ctypes
+
+        with self._lock:
+            segment = self._segments.get(part.segment)
+            if segment is None or part.offset + part.length > segment.size:
+                raise ValueError(f"segment {part.segment:#x} has no part at {part.offset}")
+            mapping = segment.mapping() if segment.mapping is not None else None
+            if mapping is None:
+                mapping = mmap.mmap(
+                    segment.descriptor,
+                    segment.size,
+                    flags=mmap.MAP_PRIVATE,
+                    prot=mmap.PROT_READ | mmap.PROT_WRITE,
+                )
+                segment.mapping = weakref.ref(mapping)
+            pages = (
+                (part.length + _PAGE - 1) // _PAGE * _PAGE
+            )  # few different types: ctypes makes one per length
+            room = min(pages, segment.size - part.offset)
+            return (ctypes.c_ubyte * room).from_buffer(mapping, part.offset)
+
+    def _unused(self, use: _Use) -> None:
+        self._uses.pop(id(use), None)
+        self.freed.append(use.segment)

@@ -1,0 +1,42 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: BSD-3-Clause
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+]
+
+/// A room of the house: what it may import is what is listed here (docs/architecture.md).
+func room(_ name: String, imports: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: imports, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "swiftlet",
+    products: [
+        .library(name: "Swiftlet", targets: ["Swiftlet"]),
+        .executable(name: "swiftlet", targets: ["SwiftletCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0")
+    ],
+    targets: [
+        .target(name: "CSwiftlet"),
+        room("SwiftletModel"),
+        room("SwiftletScheduler", imports: ["SwiftletModel", .product(name: "DequeModule", package: "swift-collections")]),
+        room("SwiftletWire", imports: ["SwiftletModel"]),
+        room("SwiftletTransport", imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet"]),
+        room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "CSwiftlet"]),
+        room(
+            "SwiftletEngine",
+            imports: ["SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "CSwiftlet"]),
+        room("Swiftlet", imports: ["SwiftletEngine"]),
+        .executableTarget(name: "SwiftletCLI", dependencies: ["SwiftletEngine"], swiftSettings: settings),
+        .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
+        .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
+
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define _GNU_SOURCE
+#include "CSwiftlet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+enum { MAX_DESCRIPTORS = 64 };
+
+int sl_poll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static int control(int poll, int operation, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event event = {0};
+  if (events & SL_READ) event.events |= EPOLLIN;
+  if (events & SL_WRITE) event.events |= EPOLLOUT;
+  event.data.u64 = token;
+  return epoll_ctl(poll, operation, fd, &event);
+}
+
+int sl_poll_add(int poll, int fd, uint32_t events, uint64_t token) { return control(poll, EPOLL_CTL_ADD, fd, events, token); }
+int sl_poll_change(int poll, int fd, uint32_t events, uint64_t token) { return control(poll, EPOLL_CTL_MOD, fd, events, token); }
+int sl_poll_remove(int poll, int fd) { return control(poll, EPOLL_CTL_DEL, fd, 0, 0); }
+
+int sl_poll_wait(int poll, sl_ready *ready, int capacity, int timeout_ms) {
+  struct epoll_event events[128];
+  if (capacity > 128) capacity = 128;
+  int count = epoll_wait(poll, events, capacity, timeout_ms);
+  if (count < 0) return errno == EINTR ? 0 : -1;
+  for (int i = 0; i < count; i++) {
+    ready[i].token = events[i].data.u64;
+    ready[i].events = ((events[i].events & EPOLLIN) ? SL_READ : 0) | ((events[i].events & EPOLLOUT) ? SL_WRITE : 0) |
+                      ((events[i].events & (EPOLLHUP | EPOLLERR)) ? SL_HANGUP : 0);
+  }
+  return count;
+}
+
+int sl_wakeup_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void sl_wakeup_signal(int fd) {
+  uint64_t one = 1;
+  while (write(fd, &one, sizeof one) < 0 && errno == EINTR) {}
+}
+
+void sl_wakeup_clear(int fd) {
+  uint64_t value;
+  while (read(fd, &value, sizeof value) < 0 && errno == EINTR) {}
+}
+
+int sl_child_events(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -1;
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void sl_child_events_clear(int fd) {
+  struct signalfd_siginfo info[8];
+  while (read(fd, info, sizeof info) > 0) {}
+}
+
+int sl_process_watch(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int sl_socketpair(int out[2]) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out); }
+int sl_pipe(int out[2]) { return pipe2(out, O_CLOEXEC); }
+
+int sl_set_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+ssize_t sl_receive(int fd, void *buffer, size_t size, int *descriptors, int capacity, int *count) {
+  union {
+    char bytes[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+    struct cmsghdr align;
+  } ancillary;
+  struct iovec io = {.iov_base = buffer, .iov_len = size};
+  struct msghdr message = {
+      .msg_iov = &io, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+  *count = 0;
+  ssize_t received;
+  do received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (received < 0 && errno == EINTR);
+  if (received < 0) return received;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    int n = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    for (int i = 0; i < n; i++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+      if (*count < capacity) descriptors[(*count)++] = descriptor;
+      else close(descriptor);
+    }
+  }
+  return received;
+}
+
+ssize_t sl_send(int fd, const void *buffer, size_t size, const int *descriptors, int count) {
+  ssize_t sent;
+  if (count == 0) {
+    do sent = send(fd, buffer, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+  }
+  union {
+    char bytes[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+    struct cmsghdr align;
+  } ancillary;
+  memset(&ancillary, 0, sizeof ancillary);
+  struct iovec io = {.iov_base = (void *)buffer, .iov_len = size};
+  struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = ancillary.bytes};
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+  memcpy(CMSG_DATA(c), descriptors, sizeof(int) * count);
+  do sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  return sent;
+}
+
+// What children get back: programs that use select(2) rely on a low limit.
+static struct rlimit original_limit;
+static int original_limit_known = 0;
+
+void sl_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (original_limit_known || getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  original_limit = limit;
+  original_limit_known = 1;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// In the child of vfork: only system calls, and only on variables of its own frame.
+static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t parent) {
+  int wanted[4] = {null_fd, request->out, request->error, request->socket};
+  int count = request->socket >= 0 ? 4 : 3;
+  // Above the targets first, so that no target is overwritten before it was copied.
+  for (int i = 0; i < count; i++)
+    if ((wanted[i] = fcntl(wanted[i], F_DUPFD_CLOEXEC, 16)) < 0) return -1;
+  for (int i = 0; i < count; i++)
+    if (dup2(wanted[i], i) < 0) return -1;
+  if (setsid() < 0) return -1;
+  if (request->die_with_parent && sl_die_with_parent(parent) < 0) return -1;
+  struct sigaction action = {.sa_handler = SIG_DFL};
+  for (int signal = 1; signal < 32; signal++)
+    if (signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &action, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) return -1;
+  if (original_limit_known) setrlimit(RLIMIT_NOFILE, &original_limit);
+  if (request->cwd && chdir(request->cwd) < 0) return -1;
+  return 0;
+}
+
+pid_t sl_spawn(const sl_spawn_request *request) {
+  int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_fd < 0) return -1;
+  volatile int failure = 0;
+  pid_t parent = getpid();
+  pid_t child = vfork();
+  if (child == 0) {
+    if (prepare_child(request, null_fd, parent) == 0) execve(request->path, request->argv, request->envp);
+    failure = errno;
+    _exit(127);
+  }
+  int error = errno;
+  close(null_fd);
+  if (child > 0 && failure != 0) {
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    errno = failure;
+    return -1;
+  }
+  errno = error;
+  return child;
+}
+
+char *const *sl_environment(void) { return environ; }
+
+int sl_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+int sl_die_with_parent(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -1;
+  if (getppid() != parent) _exit(1);
+  return 0;
+}
+
+pid_t sl_reap(int *status, uint64_t *max_rss_kib) {
+  struct rusage usage;
+  pid_t pid;
+  do pid = wait4(-1, status, WNOHANG, &usage);
+  while (pid < 0 && errno == EINTR);
+  if (pid > 0) *max_rss_kib = (uint64_t)usage.ru_maxrss;
+  return pid;
+}
+
+void sl_ignore_terminal_signals(void) {
+  struct sigaction action = {.sa_handler = SIG_IGN};
+  int signals[] = {SIGPIPE, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGHUP};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
+}
+
+static uint64_t nanoseconds(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t sl_monotonic_ns(void) { return nanoseconds(CLOCK_MONOTONIC); }
+uint64_t sl_unix_ns(void) { return nanoseconds(CLOCK_REALTIME); }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the operating system offers and Swift's Glibc module does not: epoll, descriptors over sockets, spawning with full control.
+#ifndef CSWIFTLET_H
+#define CSWIFTLET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// --- waiting ---------------------------------------------------------------------------------------------------------
+
+/// One descriptor that is ready: what was registered with it, and which of SL_READ, SL_WRITE, SL_HANGUP hold.
+typedef struct {
+  uint64_t token;
+  uint32_t events;
+} sl_ready;
+
+enum { SL_READ = 1, SL_WRITE = 2, SL_HANGUP = 4 };
+
+int sl_poll_create(void);
+int sl_poll_add(int poll, int fd, uint32_t events, uint64_t token);
+int sl_poll_change(int poll, int fd, uint32_t events, uint64_t token);
+int sl_poll_remove(int poll, int fd);
+/// Waits at most `timeout_ms` (-1: for ever); the number of entries written to `ready`, 0 after a time-out or an interruption.
+int sl_poll_wait(int poll, sl_ready *ready, int capacity, int timeout_ms);
+
+/// A descriptor that becomes readable when `sl_wakeup_signal` was called; `sl_wakeup_clear` resets it.
+int sl_wakeup_create(void);
+void sl_wakeup_signal(int fd);
+void sl_wakeup_clear(int fd);
+
+/// A descriptor that becomes readable when a child of this process has ended or a process was given to it. Blocks SIGCHLD.
+int sl_child_events(void);
+void sl_child_events_clear(int fd);
+
+/// A descriptor that becomes readable when the process ends, or -1 (errno ENOSYS before Linux 5.3, ESRCH: no such process).
+int sl_process_watch(pid_t pid);
+
+// --- sockets ---------------------------------------------------------------------------------------------------------
+
+/// Two connected stream sockets, closed on exec, in blocking mode.
+int sl_socketpair(int out[2]);
+int sl_pipe(int out[2]);
+int sl_set_nonblocking(int fd);
+/// Reads without waiting; descriptors that came along are stored (closed on exec). -1 and errno EAGAIN: nothing there.
+ssize_t sl_receive(int fd, void *buffer, size_t size, int *descriptors, int capacity, int *count);
+/// Writes without waiting and without SIGPIPE; `descriptors` go with the first byte.
+ssize_t sl_send(int fd, const void *buffer, size_t size, const int *descriptors, int count);
+
+// --- processes -------------------------------------------------------------------------------------------------------
+
+/// What to start. Its descriptors: 0 is /dev/null, then `out`, `error`, and `socket` as 3 (-1: none). Everything else is closed on exec.
+/// The process leads a session of its own, gets SIGKILL when the calling thread ends (`die_with_parent`).
+typedef struct {
+  const char *path;
+  char *const *argv;
+  char *const *envp;
+  const char *cwd;  // NULL: as it is
+  int socket, out, error;
+  int die_with_parent;
+} sl_spawn_request;
+
+/// The process id, or -1 with errno telling why it could not be started (also: the program not found).
+pid_t sl_spawn(const sl_spawn_request *request);
+/// The environment of this process.
+char *const *sl_environment(void);
+int sl_become_subreaper(void);
+/// SIGKILL for this process when the thread that created it ends; ends it at once if that has happened (parent is not `parent` any more).
+int sl_die_with_parent(pid_t parent);
+/// Reaps one child that has ended without waiting: its id, 0 if none has ended, -1 if there is none.
+pid_t sl_reap(int *status, uint64_t *max_rss_kib);
+/// Ignores SIGPIPE and the terminal's signals: the engine ends by end of file, not by Ctrl-C.
+void sl_ignore_terminal_signals(void);
+/// Raises the soft limit of open descriptors to the hard one, for this process; what it spawns gets the limit it had.
+void sl_raise_descriptor_limit(void);
+
+// --- time ------------------------------------------------------------------------------------------------------------
+
+uint64_t sl_monotonic_ns(void);
+uint64_t sl_unix_ns(void);
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+extension Engine {
+    /// What stays unread by the client before nothing new starts, and when starting goes on.
+    private static let unreadLimit = 64 << 20
+    private static let unreadLow = 16 << 20
+
+    func receivedFromClient(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        guard ending == .no else { return }
+        var reader = ByteReader(body)
+        let task = TaskID(header.id)
+        switch FrameType(rawValue: header.type) {
+        case .submit: try submit(task, &reader, body)
+        case .release: while reader.remaining > 0 { apply(.release(TaskID(try reader.integer()))) }
+        case .blob: blobs.add(header.id, Array(body))
+        case .forget: if blobs.forget(header.id) { forgetEverywhere(header.id) }
+        case .request:
+            let request = ResourceRequest(try Attributes(&reader))
+            requests[RequestID(UInt32(truncatingIfNeeded: header.id))] = request
+            apply(.define(RequestID(UInt32(truncatingIfNeeded: header.id)), request))
+        case .external: apply(.declareExternal(task))
+        case .resolve: try resolve(task, &reader)
+        case .cancel: apply(.cancel(task, onlyIfNotStarted: header.flags & 1 != 0))
+        case .resize: apply(.resize(Int(clamping: header.id)))
+        case .shutdown: apply(.shutdown(cancelWaiting: header.flags & 1 != 0))
+        case .outputAck: outputAcknowledged(Int(clamping: header.id))
+        case .explain: explain(task)
+        case .status: sendStatus(header.id)
+        case .subscribe: isSubscribed = header.id != 0
+        case .segment:
+            let descriptor = try client.link.takeDescriptors(1)[0]
+            try segments.announce(
+                header.id, descriptor: descriptor, inMemory: header.flags & 2 == 0, by: client)
+        case .seal, .free: try segmentFrame(header, &reader, from: client)
+        case .hello:
+            guard header.id == protocolVersion else {
+                return fail(
+                    "the client speaks version \(header.id) of the protocol, this engine (\(productVersion)) version "
+                        + "\(protocolVersion): install matching versions of the package and its engine")
+            }
+        case .configure: try configure(try Attributes(&reader))
+        case .goodbye: clientIsGone(reason: "the client said goodbye")
+        default: throw WireError("unexpected frame of type \(header.type) from the client")
+        }
+    }
+
+    private func configure(_ attributes: Attributes) throws {
+        guard configuration == nil else { throw WireError("CONFIGURE came twice") }
+        let configuration = try EngineConfiguration(attributes)
+        self.configuration = configuration
+        let slot = configuration.initRequest.flatMap { requests[$0] } ?? ResourceRequest()
+        scheduler = Scheduler(
+            mode: configuration.isWarm ? .warm(count: configuration.maxWorkers ?? 1, slot: slot) : .fresh,
+            capacity: configuration.capacity, restartLimit: configuration.restartLimit)
+        for blob in configuration.initBlobs { blobs.use(blob) }
+        for (id, request) in requests { apply(.define(id, request)) }
+        if configuration.launch == .forkServer { startForkServer() }
+        startPool()
+    }
+
+    private func submit(_ task: TaskID, _ reader: inout ByteReader, _ body: UnsafeRawBufferPointer) throws {
+        let request = RequestID(try reader.integer())
+        let start = reader.offset
+        let layout = try CallLayout(&reader)
+        var parts: [SwiftletWire.Payload.SegmentPart] = []
+        try Payload.scan(&reader) { parts.append($0) }
+        guard scheduler != nil, requests[request] != nil, tasks[task] == nil else {
+            throw WireError("task \(task.rawValue) cannot be submitted: no such request, no CONFIGURE, or the id is in use")
+        }
+        for part in parts { segments.take(part) }
+        for blob in layout.blobs { blobs.use(blob) }
+        let call = Array(body[start...])
+        inlineBytes += UInt64(call.count)
+        tasks[task] = TaskPayloads(call: call)
+        observe(.submitted, task: task)
+        apply(.submit(task, request: request, inputs: layout.inputs))
+        adjustBudget()
+    }
+
+    private func resolve(_ task: TaskID, _ reader: inout ByteReader) throws {
+        let kind: UInt8 = try reader.integer()
+        payloadInHand = (task, try take(reader.rest()))
+        apply(.resolveExternal(task, kind == 0 ? .value : kind == 1 ? .error : .cancelled(origin: nil)))
+    }
+
+    func segmentFrame(_ header: FrameHeader, _ reader: inout ByteReader, from peer: Peer) throws {
+        switch FrameType(rawValue: header.type) {
+        case .seal: segments.seal(header.id, peers: peers)
+        default:
+            while reader.remaining > 0 {
+                let segment: UInt64 = try reader.integer()
+                segments.free(segment, count: Int(try reader.integer(UInt32.self)), by: peer, peers: peers)
+            }
+        }
+        adjustBudget()
+    }
+
+    /// The client reads slower than we write: nothing new starts until it has caught up.
+    func watchUnread() {
+        if !isPaused && client.link.unsentBytes > Self.unreadLimit {
+            isPaused = true
+            apply(.setPaused(true))
+        }
+    }
+
+    func clientHasRead() {
+        if isPaused && client.link.unsentBytes < Self.unreadLow {
+            isPaused = false
+            apply(.setPaused(false))
+        }
+        if ending == .goodbye && client.link.unsentBytes == 0 { shutDown() }
+    }
+}

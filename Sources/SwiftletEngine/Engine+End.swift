@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+extension Engine {
+    /// After a shutdown everything has ended: say goodbye; when the client has read it, end.
+    func finish() {
+        guard ending == .no else { return }
+        ending = .goodbye
+        client.link.send(.goodbye, id: 0)
+    }
+
+    /// The engine cannot go on: the client is told why, then everything ends.
+    func fail(_ reason: String) {
+        guard ending == .no else { return }
+        log.write("fails: \(reason)")
+        ending = .goodbye
+        client.link.send(.goodbye, id: 0) { $0.append(contentsOf: reason.utf8) }
+        loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
+    }
+
+    /// Nobody is left to hear of any outcome: the processes get a second to end, politely first.
+    func clientIsGone(reason: String?) {
+        guard ending != .done else { return }
+        log.write("the client is gone" + (reason.map { ": \($0)" } ?? ""))
+        if ending == .goodbye { return shutDown() }
+        ending = .goodbye
+        client.link.close()
+        guard !workers.isEmpty else { return shutDown() }
+        for worker in workers.values { terminate(worker) }
+        loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
+    }
+
+    /// The guardian ends what is left when its link closes. Whoever waits for this process then finds nothing of it alive.
+    func shutDown() {
+        guard ending != .done else { return }
+        ending = .done
+        guardian.close()
+        client.link.close()
+        loop.stop()
+        onEnd()
+        log.write("ended")
+    }
+}

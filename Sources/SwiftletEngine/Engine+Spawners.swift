@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+
+/// The process from which Python workers are forked.
+final class ForkServer {
+    /// Its number as the guardian knows it; counted down from the top, away from the workers'.
+    let id: WorkerID
+    let spawner: Spawner
+    let outputs: [OutputReader]
+
+    init(id: WorkerID, spawner: Spawner, outputs: [OutputReader]) {
+        self.id = id
+        self.spawner = spawner
+        self.outputs = outputs
+    }
+}
+
+extension Engine {
+    /// Who starts processes of workers; a fork server that has died is started again.
+    /// - Throws: `SystemError` where there are no descriptors left.
+    func spawner(for configuration: EngineConfiguration) throws -> Spawner {
+        switch configuration.launch {
+        case .program: return guardian
+        case .forkServer:
+            if forkServer == nil { startForkServer() }
+            guard let forkServer else { throw SystemError(doing: "start the fork server") }
+            return forkServer.spawner
+        }
+    }
+
+    func startForkServer() {
+        guard let configuration, let (ours, theirs) = try? makeSocketPair() else { return }
+        guard let (outputRead, outputWrite) = try? makePipe(), let (errorRead, errorWrite) = try? makePipe() else {
+            closeDescriptor(ours)
+            return closeDescriptor(theirs)
+        }
+        forkServersStarted += 1
+        let server = ForkServer(
+            id: WorkerID(.max - forkServersStarted), spawner: Spawner(descriptor: ours, loop: loop),
+            outputs: [
+                OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
+                OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
+            ])
+        for reader in server.outputs {
+            reader.onOutput = { [unowned self] in log.write("fork server: " + String(decoding: $0, as: UTF8.self)) }
+        }
+        let spawner = server.spawner
+        spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
+        spawner.onEnded = { [unowned self, unowned spawner] in processEnded($0, $1, by: spawner) }
+        spawner.onClose = { [unowned self] in if let reason = $0 { log.write("connection to the fork server: \(reason)") } }
+        forkServer = server
+        guardian.spawn(
+            server.id, arguments: configuration.argv, environment: configuration.environment, directory: configuration.directory,
+            socket: theirs, output: outputWrite, errors: errorWrite)
+    }
+
+    func forked(_ id: WorkerID, _ process: pid_t, by spawner: Spawner) {
+        log.write("worker \(id.rawValue) is process \(process)")
+        workers[id]?.process = process
+    }
+
+    func processEnded(_ id: WorkerID, _ end: ProcessEnd, by spawner: Spawner) {
+        if let worker = workers[id] { return gone(worker, end) }
+        if let server = forkServer, server.id == id { forkServerEnded(server, end) }
+    }
+
+    /// With the fork server its workers have died: those that had started by SIGKILL, the others were never started.
+    private func forkServerEnded(_ server: ForkServer, _ end: ProcessEnd) {
+        for output in server.outputs { output.finish() }
+        let tail = String(decoding: server.outputs[1].tail, as: UTF8.self)
+        let reason = "the fork server \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
+        log.write(reason)
+        forkServer = nil
+        server.spawner.close()
+        for worker in workers.values where worker.spawner === server.spawner {
+            gone(worker, worker.process == 0 ? .failed(reason) : .signalled(SIGKILL))
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+/// How long the stages of ending a process last, in nanoseconds.
+enum Grace {
+    /// A worker that was asked to exit, or a fresh one that has delivered its result, before SIGTERM.
+    static let finish: UInt64 = 10_000_000_000
+    /// Between SIGTERM and SIGKILL.
+    static let terminate: UInt64 = 5_000_000_000
+    /// After SIGKILL, before the process is named and left.
+    static let kill: UInt64 = 10_000_000_000
+    /// For everything, when the client is gone.
+    static let orphaned: UInt64 = 1_000_000_000
+}
+
+extension Engine {
+    func start(_ id: WorkerID, index: Int, slot: ResourceRequest) {
+        guard let configuration else { return }
+        do {
+            let spawner = try spawner(for: configuration)
+            let (ours, theirs) = try makeSocketPair()
+            let (outputRead, outputWrite) = try makePipe()
+            let (errorRead, errorWrite) = try makePipe()
+            let worker = Worker(
+                id: id, peer: makePeer(SocketLink(descriptor: ours, loop: loop)),
+                outputs: [
+                    OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
+                    OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
+                ],
+                spawner: spawner, isFresh: !configuration.isWarm)
+            connect(worker)
+            workers[id] = worker
+            sendHello(to: worker.peer)
+            if !worker.isFresh { sendInit(to: worker, index: index, blobs: configuration.initBlobs) }
+            spawner.spawn(
+                id, arguments: configuration.launch == .program ? configuration.argv : [],
+                environment: configuration.launch == .program ? configuration.environment : [],
+                directory: configuration.launch == .program ? configuration.directory : nil,
+                socket: theirs, output: outputWrite, errors: errorWrite)
+        } catch {
+            apply(.workerEnded(id, .failed("\(error)")))
+        }
+    }
+
+    private func connect(_ worker: Worker) {
+        worker.peer.link.onFrame = { [unowned self, unowned worker] in try received($0, $1, from: worker) }
+        worker.peer.link.onClose = { [unowned self, unowned worker] in linkClosed(worker, reason: $0) }
+        for (reader, stream) in zip(worker.outputs, [OutputReader.Stream.output, .errors]) {
+            reader.onOutput = { [unowned self, unowned worker] in pass($0, of: worker.current, stream) }
+            if outputIsPaused { reader.setPaused(true) }
+        }
+    }
+
+    private func sendInit(to worker: Worker, index: Int, blobs ids: [UInt64]) {
+        sendBlobs(ids, to: worker.peer)
+        worker.peer.link.send(.initialize, id: UInt64(index)) { bytes in
+            bytes.append(integer: UInt16(ids.count))
+            for id in ids { bytes.append(integer: id) }
+        }
+    }
+
+    private func sendBlobs(_ ids: [UInt64], to peer: Peer) {
+        for id in ids where peer.blobs.insert(id).inserted {
+            guard let bytes = blobs[id] else { continue }
+            peer.link.send(.blob, id: id) { $0.append(contentsOf: bytes) }
+        }
+    }
+
+    /// Sends a call, with the values of its inputs from the bytes at hand.
+    func send(_ task: TaskID, to id: WorkerID, attempt: Int) {
+        guard let worker = workers[id], let call = tasks[task]?.call, !call.isEmpty else { return }
+        worker.isUp = true
+        call.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            guard let layout = try? CallLayout(&reader) else { return }
+            let payload = UnsafeRawBufferPointer(rebasing: raw[layout.payloadOffset...])
+            sendBlobs(layout.blobs, to: worker.peer)
+            deliver(payload, to: worker.peer)
+            for input in layout.inputs { deliver(tasks[input]?.value ?? [], to: worker.peer) }
+            worker.peer.link.send(.call, id: task.rawValue, flags: worker.isFresh ? 1 : 0) { bytes in
+                bytes.append(integer: UInt32(attempt))
+                bytes.append(integer: UInt16(layout.blobs.count))
+                bytes.append(integer: UInt16(layout.inputs.count))
+                for blob in layout.blobs { bytes.append(integer: blob) }
+                bytes.append(contentsOf: payload)
+                for input in layout.inputs { bytes.append(contentsOf: tasks[input]?.value ?? Payload.none.bytes) }
+                bytes.append(integer: UInt16(0))  // the slot: no attributes
+            }
+        }
+    }
+
+    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, from worker: Worker) throws {
+        var reader = ByteReader(body)
+        switch FrameType(rawValue: header.type) {
+        case .result:
+            let kind: UInt8 = try reader.integer()
+            resultArrived(TaskID(header.id), from: worker, failed: kind != 0, payload: try take(reader.rest()))
+        case .recalled: apply(.recalled(TaskID(header.id), worker.id))
+        case .ready:
+            worker.isUp = true
+            observe(.workerUp, worker: worker.id)
+            apply(.workerReady(worker.id))
+        case .initFailed:
+            initFailure = try take(reader.rest())
+            apply(.workerCannotPrepare(worker.id, reason: "the init function failed"))
+        case .hello:
+            guard header.id == protocolVersion else {
+                throw WireError("the worker speaks version \(header.id) of the protocol, the engine \(protocolVersion)")
+            }
+        case .segment:
+            let descriptor = try worker.peer.link.takeDescriptors(1)[0]
+            try segments.announce(
+                header.id, descriptor: descriptor, inMemory: header.flags & 2 == 0, by: worker.peer)
+        case .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
+        default: throw WireError("unexpected frame of type \(header.type) from a worker")
+        }
+    }
+
+    private func resultArrived(_ task: TaskID, from worker: Worker, failed: Bool, payload: [UInt8]) {
+        for output in worker.outputs { output.flush() }
+        payloadInHand = (task, payload)
+        apply(.taskEnded(task, worker.id, failed: failed))
+        if worker.isFresh && worker.stage == .running {
+            // Its threads and exit handlers may take their time, but not for ever.
+            advance(worker, to: .finishing, after: Grace.finish)
+        }
+    }
+
+    /// Ends a worker's process by stages.
+    func end(_ id: WorkerID, politely: Bool) {
+        guard let worker = workers[id] else { return }
+        if politely {
+            worker.peer.link.send(.end, id: 0)
+            advance(worker, to: .finishing, after: Grace.finish)
+        } else {
+            terminate(worker)
+        }
+    }
+
+    private func advance(_ worker: Worker, to stage: Worker.Stage, after grace: UInt64) {
+        loop.cancel(timer: worker.stageTimer)
+        worker.stage = stage
+        worker.stageTimer = loop.schedule(after: grace) { [unowned self, weak worker] in
+            guard let worker, workers[worker.id] === worker else { return }
+            switch worker.stage {
+            case .running: break
+            case .finishing:
+                note("worker \(worker.id.rawValue) (process \(worker.process)) does not exit; it is ended")
+                terminate(worker)
+            case .terminated:
+                worker.spawner.signal(worker.id, SIGKILL)
+                advance(worker, to: .killed, after: Grace.kill)
+            case .killed:
+                note("process \(worker.process) survives SIGKILL and is left behind")
+                gone(worker, .failed("its process \(worker.process) survives SIGKILL"))
+            }
+        }
+    }
+
+    func terminate(_ worker: Worker) {
+        guard worker.stage == .running || worker.stage == .finishing else { return }
+        worker.spawner.signal(worker.id, SIGTERM)
+        advance(worker, to: .terminated, after: Grace.terminate)
+    }
+
+    /// Its connection is closed. Its process should be ending; where it is not, it is ended.
+    private func linkClosed(_ worker: Worker, reason: String?) {
+        if let reason { log.write("connection to worker \(worker.id.rawValue): \(reason)") }
+        guard worker.stage == .running else { return }
+        loop.schedule(after: Grace.orphaned) { [unowned self, weak worker] in
+            if let worker, workers[worker.id] === worker { terminate(worker) }
+        }
+    }
+
+    /// Its process is gone: hear what it said last, then tell the scheduler.
+    func gone(_ worker: Worker, _ end: ProcessEnd) {
+        (worker.peer.link as? SocketLink)?.receiveEverything()
+        for output in worker.outputs { output.finish() }
+        loop.cancel(timer: worker.stageTimer)
+        worker.peer.link.close()
+        peers[worker.peer.origin] = nil
+        segments.peerIsGone(worker.peer.origin, peers: peers)
+        observe(.workerDown, worker: worker.id, end: end)
+        apply(.workerEnded(worker.id, end))
+        workers[worker.id] = nil
+    }
+}

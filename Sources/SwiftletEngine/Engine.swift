@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+public import SwiftletTransport
+import SwiftletWire
+
+/// The shell around the scheduler: it holds the state, turns frames into events, and carries out the actions.
+/// Everything happens on the thread of its loop. There is one way into the scheduler, `apply`.
+public final class Engine {
+    let loop: EventLoop
+    let client: Peer
+    let guardian: Spawner
+    let log: EngineLog
+    let clientProcess: pid_t?
+    /// Called once when the engine has nothing left to do; the process (or the thread) can end.
+    let onEnd: () -> Void
+
+    var configuration: EngineConfiguration?
+    var scheduler: Scheduler?
+    private var actions: [SchedulerAction] = []
+    private var waitingEvents: [SchedulerEvent] = []
+    private var isApplying = false
+
+    var requests: [RequestID: ResourceRequest] = [:]
+    var tasks: [TaskID: TaskPayloads] = [:]
+    var runs: [TaskID: Run] = [:]
+    var workers: [WorkerID: Worker] = [:]
+    var forkServer: ForkServer?
+    var forkServersStarted: UInt32 = 0
+    var peers: [UInt32: Peer] = [:]
+    private var nextOrigin: UInt32 = 2
+
+    var blobs = BlobTable()
+    var segments = SegmentTable()
+    /// Bytes of arguments and values that lie in the engine's own memory.
+    var inlineBytes: UInt64 = 0
+    var budgetLevel: UInt8 = 0
+
+    /// The value or error that the event at hand brings.
+    var payloadInHand: (task: TaskID, bytes: [UInt8])?
+    /// Why the worker of the event at hand has ended; for the reasons of a lost task.
+    var initFailure: [UInt8]?
+
+    var unannounced: [Worker] = []
+    var announcementIsScheduled = false
+    var outputInFlight = 0
+    var outputIsPaused = false
+    var isSubscribed = false
+    var isPaused = false
+    private var wakeTimer: UInt64 = 0
+    var ending = Ending.no
+
+    /// How far the end of the engine has come.
+    enum Ending { case no, goodbye, done }
+
+    /// - Parameters:
+    ///   - client: a link to the client; the engine takes it over.
+    ///   - guardianArguments: how this program is started again as guardian (argv).
+    ///   - clientProcess: the client's process, watched where the system can.
+    /// - Throws: `SystemError` where the guardian cannot be started.
+    public init(
+        loop: EventLoop, client link: Link, guardianArguments: [String], clientProcess: Int32?, log: EngineLog,
+        onEnd: @escaping () -> Void
+    ) throws {
+        self.loop = loop
+        self.log = log
+        self.onEnd = onEnd
+        self.clientProcess = clientProcess
+        client = Peer(origin: 1, link: link)
+        guardian = try Spawner.startGuardian(arguments: guardianArguments, loop: loop).spawner
+        peers[1] = client
+        link.onFrame = { [unowned self] in try receivedFromClient($0, $1) }
+        link.onClose = { [unowned self] in clientIsGone(reason: $0) }
+        link.onDrained = { [unowned self] in clientHasRead() }
+        guardian.onClose = { [unowned self] _ in fail("the guardian process died") }
+        guardian.onForked = { [unowned self] in forked($0, $1, by: guardian) }
+        guardian.onEnded = { [unowned self] in processEnded($0, $1, by: guardian) }
+        sendHello(to: client)
+        log.write("engine \(getpid()) started")
+    }
+
+    func makePeer(_ link: Link) -> Peer {
+        let peer = Peer(origin: nextOrigin, link: link)
+        nextOrigin += 1
+        peers[peer.origin] = peer
+        return peer
+    }
+
+    func sendHello(to peer: Peer) {
+        peer.link.send(.hello, id: protocolVersion) { bytes in
+            var attributes = Attributes()
+            attributes[text: "role"] = "engine"
+            attributes[text: "version"] = productVersion
+            attributes[integer: "pid"] = Int(getpid())
+            attributes[integer: "origin"] = Int(peer.origin)
+            attributes.write(to: &bytes)
+        }
+        if budgetLevel > 0 { peer.link.send(.budget, id: UInt64(budgetLevel)) }
+    }
+
+    /// The one door: tells the scheduler what happened and does what it says. Events that come up meanwhile wait for their turn.
+    func apply(_ event: SchedulerEvent) {
+        guard !isApplying else { return waitingEvents.append(event) }
+        isApplying = true
+        scheduler?.handle(event, at: Instant(nanoseconds: sl_monotonic_ns()), into: &actions)
+        carryOutActions()
+    }
+
+    /// Starts the warm workers.
+    func startPool() {
+        isApplying = true
+        scheduler?.start(at: Instant(nanoseconds: sl_monotonic_ns()), into: &actions)
+        carryOutActions()
+    }
+
+    private func carryOutActions() {
+        while true {
+            for action in actions { carryOut(action) }
+            actions.removeAll(keepingCapacity: true)
+            if payloadInHand != nil { dropPayloadInHand() }
+            guard !waitingEvents.isEmpty else { break }
+            let event = waitingEvents.removeFirst()
+            scheduler?.handle(event, at: Instant(nanoseconds: sl_monotonic_ns()), into: &actions)
+        }
+        isApplying = false
+    }
+
+    private func carryOut(_ action: SchedulerAction) {
+        switch action {
+        case .startWorker(let worker, let index, let slot): start(worker, index: index, slot: slot)
+        case .assign(let task, let worker, let attempt): send(task, to: worker, attempt: attempt)
+        case .begun(let task, let worker, let attempt): begun(task, on: worker, attempt: attempt)
+        case .recall(let task, let worker): workers[worker]?.peer.link.send(.recall, id: task.rawValue)
+        case .endWorker(let worker, let politely): end(worker, politely: politely)
+        case .ended(let task, let outcome, let tellClient): ended(task, outcome, tellClient: tellClient)
+        case .dropArguments(let task): dropArguments(of: task)
+        case .dropValue(let task): dropValue(of: task)
+        case .wake(let instant):
+            loop.cancel(timer: wakeTimer)
+            wakeTimer = loop.schedule(at: instant.nanoseconds) { [unowned self] in apply(.timePassed) }
+        case .finished: finish()
+        }
+    }
+}
+
+/// The version of the product, for messages and handshakes.
+public let productVersion = "0.1.0"

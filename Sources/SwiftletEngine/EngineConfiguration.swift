@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+public import SwiftletModel
+import SwiftletScheduler
+public import SwiftletWire
+
+/// What a client asks of its engine, once, before anything else (frame CONFIGURE).
+public struct EngineConfiguration: Sendable {
+    /// How processes of workers come to be.
+    public enum Launch: Sendable {
+        /// A program that forks a worker on request (Python).
+        case forkServer
+        /// A program that is started for each worker (Swift).
+        case program
+    }
+
+    public var launch: Launch
+    public var argv: [String]
+    public var environment: [String]
+    public var directory: String?
+    public var isWarm: Bool
+    public var maxCores: Int?
+    public var maxWorkers: Int?
+    public var initBlobs: [UInt64]
+    public var initRequest: RequestID?
+    public var restartLimit: Int
+    /// Bytes of payload before producers are asked to spool to files.
+    public var memoryBudget: UInt64
+
+    public init(_ attributes: Attributes) throws(WireError) {
+        switch attributes[text: "launch"] ?? "forkserver" {
+        case "forkserver": launch = .forkServer
+        case "program": launch = .program
+        case let other: throw WireError("CONFIGURE names the unknown launch \(other)")
+        }
+        switch attributes[text: "mode"] {
+        case "fresh": isWarm = false
+        case "warm": isWarm = true
+        case let other: throw WireError("CONFIGURE names the unknown mode \(other ?? "(none)")")
+        }
+        guard let argv = attributes[list: "worker_argv"], !argv.isEmpty else { throw WireError("CONFIGURE has no worker_argv") }
+        self.argv = argv
+        environment = attributes[list: "worker_env"] ?? []
+        directory = attributes[text: "worker_cwd"]
+        maxCores = attributes[integer: "max_cores"]
+        maxWorkers = attributes[integer: "max_workers"]
+        initBlobs = []
+        if let bytes = attributes[bytes: "init_blobs"] {
+            for start in stride(from: 0, to: bytes.count - 7, by: 8) {
+                initBlobs.append((0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << (8 * UInt64($1)) })
+            }
+        }
+        initRequest = attributes[integer: "init_request"].map { RequestID(UInt32($0)) }
+        restartLimit = attributes[integer: "restart_limit"] ?? 0
+        memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
+    }
+
+    var capacity: Capacity { Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers) }
+}
+
+extension ResourceRequest {
+    /// A request as frame REQUEST carries it.
+    init(_ attributes: Attributes) {
+        self.init(
+            cores: attributes[integer: "cores"] ?? 1,
+            threadsPerCore: attributes[integer: "threads_per_core"] ?? 1,
+            gpusPerCore: attributes[integer: "gpus_per_core"] ?? 0,
+            memory: UInt64(attributes[integer: "memory"] ?? 0),
+            timeLimit: attributes[number: "time_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil },
+            priority: attributes[integer: "priority"] ?? 0,
+            restartLimit: attributes[integer: "restart_limit"])
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletTransport
+
+/// Reads what a worker prints on one of its two outputs and passes it on by whole lines.
+final class OutputReader: EventHandler {
+    enum Stream: UInt8 {
+        case output = 1
+        case errors = 2
+    }
+
+    /// Called with whole lines, or with the unfinished one at the end of a task.
+    var onOutput: ([UInt8]) -> Void = { _ in }
+    /// The last bytes that were printed, at most 4 KiB.
+    private(set) var tail: [UInt8] = []
+
+    private static let tailSize = 4096
+    private static let longestLine = 1 << 16
+
+    private let descriptor: Int32
+    private let loop: EventLoop
+    private var token: UInt64
+    private var isOpen = true
+    private var line: [UInt8] = []
+    private let keepsTail: Bool
+
+    init(descriptor: Int32, keepsTail: Bool, loop: EventLoop) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.keepsTail = keepsTail
+        token = 0
+        token = loop.register(descriptor, for: .read, order: .early, handler: self)
+    }
+
+    /// Stops or goes on reading; who prints waits when the pipe is full.
+    func setPaused(_ paused: Bool) {
+        if isOpen { loop.change(token, to: paused ? [] : .read) }
+    }
+
+    func ready(_ readiness: Readiness) { readOnce() }
+
+    private func readOnce() {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        let count = read(descriptor, &chunk, chunk.count)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
+        guard count > 0 else { return close() }
+        add(chunk[..<count])
+    }
+
+    /// Reads what is there and passes on what there is, also an unfinished line; then closes.
+    func finish() {
+        while isOpen {
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { break }
+            add(chunk[..<count])
+        }
+        flush()
+        close()
+    }
+
+    /// Passes on an unfinished line: its task has ended.
+    func flush() {
+        guard !line.isEmpty else { return }
+        onOutput(line)
+        line = []
+    }
+
+    /// Forgets the tail: another task begins.
+    func startTail() { if !tail.isEmpty { tail = [] } }
+
+    private func add(_ bytes: ArraySlice<UInt8>) {
+        if keepsTail {
+            tail.append(contentsOf: bytes)
+            if tail.count > Self.tailSize { tail.removeFirst(tail.count - Self.tailSize) }
+        }
+        line.append(contentsOf: bytes)
+        let newline = UInt8(ascii: "\n"), carriageReturn = UInt8(ascii: "\r")
+        if line.count > Self.longestLine { return flush() }
+        guard let end = line.lastIndex(where: { $0 == newline || $0 == carriageReturn }) else { return }
+        let rest = Array(line[(end + 1)...])
+        line.removeLast(rest.count)
+        flush()
+        line = rest
+    }
+
+    private func close() {
+        guard isOpen else { return }
+        isOpen = false
+        loop.unregister(token)
+        closeDescriptor(descriptor)
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletTransport
+
+/// The client or a worker, as one end of a conversation: what it has been sent already.
+final class Peer {
+    /// The number of this connection; the high half of the ids of segments it makes.
+    let origin: UInt32
+    let link: Link
+    /// Blobs it has.
+    var blobs: Set<UInt64> = []
+
+    init(origin: UInt32, link: Link) {
+        self.origin = origin
+        self.link = link
+    }
+}

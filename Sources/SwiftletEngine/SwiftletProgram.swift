@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletLaunch
+import SwiftletTransport
+
+/// The `swiftlet` program: an engine for a client that started it, and the guardian that the engine starts.
+public enum SwiftletProgram {
+    static let usage = """
+        usage: swiftlet --version
+               swiftlet engine --fd N [--client-pid PID] [--log PATH]
+
+        The engine is started by its client (the Python package swiftlet) on one end of a socket pair, descriptor N.
+        It has nothing to offer on a terminal; see the README for how to use the package.
+
+        """
+
+    public static func run(_ arguments: [String]) -> Never {
+        switch arguments.dropFirst().first {
+        case "engine": engine(Options(arguments.dropFirst(2)))
+        case "guardian": GuardianProcess.run(descriptor: 3)
+        case "--version":
+            print("swiftlet \(productVersion)")
+            exit(0)
+        default:
+            _ = write(2, usage, usage.utf8.count)
+            exit(2)
+        }
+    }
+
+    /// `--name value` pairs.
+    private struct Options {
+        var values: [String: String] = [:]
+
+        init(_ arguments: ArraySlice<String>) {
+            var rest = arguments
+            while let name = rest.popFirst() {
+                guard ["--fd", "--client-pid", "--log"].contains(name), let value = rest.popFirst() else { SwiftletProgram.refuse(name) }
+                values[name] = value
+            }
+        }
+    }
+
+    private static func refuse(_ argument: String) -> Never {
+        let message = "swiftlet: \(argument) is not an option, or its value is missing\n\(usage)"
+        _ = write(2, message, message.utf8.count)
+        exit(2)
+    }
+
+    private static func engine(_ options: Options) -> Never {
+        guard let descriptor = options.values["--fd"].flatMap({ Int32($0) }) else { refuse("--fd") }
+        sl_ignore_terminal_signals()
+        sl_raise_descriptor_limit()
+        _ = sl_become_subreaper()
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        let loop = EventLoop()
+        let link = SocketLink(descriptor: descriptor, loop: loop)
+        do {
+            let engine = try Engine(
+                loop: loop, client: link, guardianArguments: ["swiftlet", "guardian"],
+                clientProcess: options.values["--client-pid"].flatMap { Int32($0) },
+                log: EngineLog(path: options.values["--log"]), onEnd: {})
+            withExtendedLifetime(engine) { loop.run() }
+        } catch {
+            let message = "swiftlet: \(error)\n"
+            _ = write(2, message, message.utf8.count)
+            exit(1)
+        }
+        exit(endAllDescendants().isEmpty ? 0 : 1)
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+/// The bytes of a task that the engine keeps: its call until it has ended for good, its value while somebody may need it.
+struct TaskPayloads {
+    /// As SUBMIT carried it after the request: counts, blobs, inputs, payload. Empty when dropped, and for external tasks.
+    var call: [UInt8] = []
+    /// An encoded payload; empty while there is none.
+    var value: [UInt8] = []
+}
+
+/// The parts of a SUBMIT after its request id.
+struct CallLayout {
+    let blobs: [UInt64]
+    let inputs: [TaskID]
+    /// Where the payload begins.
+    let payloadOffset: Int
+
+    init(_ reader: inout ByteReader) throws(WireError) {
+        let start = reader.offset
+        let blobCount: UInt16 = try reader.integer()
+        let inputCount: UInt16 = try reader.integer()
+        var blobs: [UInt64] = []
+        blobs.reserveCapacity(Int(blobCount))
+        for _ in 0..<blobCount { blobs.append(try reader.integer()) }
+        var inputs: [TaskID] = []
+        for _ in 0..<inputCount { inputs.append(TaskID(try reader.integer())) }
+        self.blobs = blobs
+        self.inputs = inputs
+        payloadOffset = reader.offset - start
+    }
+}
+
+extension Engine {
+    /// Calls `action` for each part of an encoded payload that lies in a segment. The bytes were checked when they arrived.
+    func forSegmentParts(of payload: some Sequence<UInt8>, _ action: (Payload.SegmentPart) -> Void) {
+        let scanned: Void? = payload.withContiguousStorageIfAvailable { bytes in
+            var reader = ByteReader(UnsafeRawBufferPointer(bytes))
+            try? Payload.scan(&reader, segmentPart: action)
+        }
+        assert(scanned != nil, "payloads are contiguous")
+    }
+
+    /// Takes in a payload that has just arrived: its parts in segments are held from now on.
+    func take(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> [UInt8] {
+        var reader = ByteReader(bytes)
+        var parts: [Payload.SegmentPart] = []
+        try Payload.scan(&reader) { parts.append($0) }
+        guard reader.remaining == 0 else { throw WireError("\(reader.remaining) bytes after a payload") }
+        for part in parts { segments.take(part) }
+        return Array(bytes)
+    }
+
+    func release(_ payload: some Sequence<UInt8>) {
+        forSegmentParts(of: payload) { segments.drop($0, peers: peers) }
+    }
+
+    /// Announces to `peer` what the payload's parts in segments need, and counts them as delivered.
+    func deliver(_ payload: some Sequence<UInt8>, to peer: Peer) {
+        forSegmentParts(of: payload) { segments.deliver($0, to: peer) }
+    }
+
+    func dropArguments(of task: TaskID) {
+        guard let call = tasks[task]?.call, !call.isEmpty else { return }
+        inlineBytes -= UInt64(call.count)
+        call.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            guard let layout = try? CallLayout(&reader) else { return }
+            for blob in layout.blobs where blobs.disuse(blob) { forgetEverywhere(blob) }
+            release(call[layout.payloadOffset...])
+        }
+        tasks[task]!.call = []
+        if tasks[task]!.value.isEmpty { tasks[task] = nil }
+        adjustBudget()
+    }
+
+    func dropValue(of task: TaskID) {
+        guard let value = tasks[task]?.value else { return }
+        inlineBytes -= UInt64(value.count)
+        release(value)
+        tasks[task]!.value = []
+        if tasks[task]!.call.isEmpty { tasks[task] = nil }
+        adjustBudget()
+    }
+
+    /// The payload in hand becomes its task's value.
+    func keepPayloadInHand(for task: TaskID) {
+        guard let inHand = payloadInHand, inHand.task == task else { return }
+        inlineBytes += UInt64(inHand.bytes.count)
+        tasks[task, default: TaskPayloads()].value = inHand.bytes
+        payloadInHand = nil
+        adjustBudget()
+    }
+
+    /// Nobody wanted it: its task had been cancelled.
+    func dropPayloadInHand() {
+        if let bytes = payloadInHand?.bytes { release(bytes) }
+        payloadInHand = nil
+    }
+
+    func forgetEverywhere(_ blob: UInt64) {
+        for worker in workers.values where worker.peer.blobs.remove(blob) != nil {
+            worker.peer.link.send(.forget, id: blob)
+        }
+    }
+
+    /// Tells producers when the budget of payload bytes is used up (1: spool to files), when even that does not help (2: submit
+    /// nothing), and when there is room again. It changes back with some slack, so that it does not flicker.
+    func adjustBudget() {
+        guard let budget = configuration?.memoryBudget, budget < .max else { return }
+        let used = inlineBytes + segments.memoryBytes
+        let level: UInt8 =
+            inlineBytes > budget + budget / 2 || (budgetLevel == 2 && inlineBytes > budget)
+            ? 2 : used > budget || (budgetLevel > 0 && used > budget / 5 * 4) ? 1 : 0
+        guard level != budgetLevel else { return }
+        budgetLevel = level
+        log.write("payload budget: level \(level), \(used) of \(budget) bytes")
+        client.link.send(.budget, id: UInt64(level))
+        for worker in workers.values { worker.peer.link.send(.budget, id: UInt64(level)) }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletModel
+import SwiftletLaunch
+import SwiftletTransport
+
+/// What a worker works on.
+struct Run {
+    let worker: WorkerID
+    let attempt: Int
+    /// Unix time in nanoseconds.
+    let start: UInt64
+    /// The same moment on the monotonic clock.
+    let begun: UInt64
+}
+
+/// A worker's process as the shell sees it: its connection, its outputs, and how far its end has come.
+final class Worker {
+    /// The stages of ending a process, each with what it waits for.
+    enum Stage {
+        case running
+        /// Asked to exit by itself.
+        case finishing
+        case terminated
+        case killed
+    }
+
+    let id: WorkerID
+    let peer: Peer
+    let outputs: [OutputReader]
+    /// The process that started it.
+    let spawner: Spawner
+    let isFresh: Bool
+
+    var process: pid_t = 0
+    var current: TaskID?
+    /// The client has been told that `current` is running, or will be.
+    var isAnnounced = true
+    var stage = Stage.running
+    var stageTimer: UInt64 = 0
+    /// It said that it is ready, or (fresh) it has its call.
+    var isUp = false
+
+    init(id: WorkerID, peer: Peer, outputs: [OutputReader], spawner: Spawner, isFresh: Bool) {
+        self.id = id
+        self.peer = peer
+        self.outputs = outputs
+        self.spawner = spawner
+        self.isFresh = isFresh
+    }
+
+    /// The last lines it printed on its error output.
+    var errorTail: String {
+        let tail = outputs.last?.tail ?? []
+        return String(decoding: tail, as: UTF8.self)
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+public import SwiftletTransport
+import SwiftletWire
+
+/// The process that starts programs for an engine and outlives it just long enough to end what is left:
+/// it is a subreaper, so nothing that a task started can escape it, and end of file from the engine is its signal.
+public final class GuardianProcess: EventHandler {
+    private let loop = EventLoop()
+    private let link: SocketLink
+    private let childEvents = sl_child_events()
+    private var running: [pid_t: UInt32] = [:]
+    /// Processes that have ended while something they left behind may still be alive.
+    private var ended: [(worker: UInt32, status: Int32, rss: UInt64)] = []
+    private var sweepDeadline: UInt64 = 0
+
+    /// Serves the engine at the other end of `descriptor` until it is gone; never returns.
+    public static func run(descriptor: Int32) -> Never {
+        sl_ignore_terminal_signals()
+        _ = sl_become_subreaper()
+        let guardian = GuardianProcess(descriptor: descriptor)
+        guardian.loop.run()
+        exit(ProcessTree.endDescendants().isEmpty ? 0 : 1)
+    }
+
+    private init(descriptor: Int32) {
+        link = SocketLink(descriptor: descriptor, loop: loop)
+        link.onFrame = { [unowned self] in try received($0, $1) }
+        link.onClose = { [unowned self] _ in loop.stop() }
+        _ = loop.register(childEvents, for: .read, handler: self)
+        link.send(.hello, id: protocolVersion) { bytes in
+            var attributes = Attributes()
+            attributes[text: "role"] = "guardian"
+            attributes[integer: "pid"] = Int(getpid())
+            attributes.write(to: &bytes)
+        }
+    }
+
+    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        switch FrameType(rawValue: header.type) {
+        case .hello: break
+        case .spawn:
+            let descriptors = try link.takeDescriptors(3)
+            defer { descriptors.forEach(closeDescriptor) }
+            spawn(UInt32(header.id), try Attributes(body: body), descriptors)
+        case .signal:
+            var reader = ByteReader(body)
+            let signal = Int32(try reader.integer(UInt32.self))
+            for (process, worker) in running where worker == UInt32(header.id) { kill(-process, signal) }
+        default: throw WireError("a guardian understands no frame of type \(header.type)")
+        }
+    }
+
+    private func spawn(_ worker: UInt32, _ attributes: Attributes, _ descriptors: [Int32]) {
+        let argv = attributes[list: "argv"] ?? []
+        let process = Spawn.start(
+            argv, environment: attributes[list: "env"] ?? [], directory: attributes[text: "cwd"],
+            socket: descriptors[0], output: descriptors[1], errors: descriptors[2])
+        switch process {
+        case .success(let pid):
+            running[pid] = worker
+            link.send(.forked, id: UInt64(worker)) { $0.append(integer: UInt32(pid)) }
+        case .failure(let error):
+            link.send(.spawnFailed, id: UInt64(worker)) { $0.append(contentsOf: error.description.utf8) }
+        }
+    }
+
+    public func ready(_ readiness: Readiness) {
+        sl_child_events_clear(childEvents)
+        var status: Int32 = 0
+        var rss: UInt64 = 0
+        while true {
+            let process = sl_reap(&status, &rss)
+            guard process > 0 else { break }
+            guard let worker = running.removeValue(forKey: process) else { continue }
+            if ended.isEmpty { sweepDeadline = sl_monotonic_ns() + 10_000_000_000 }
+            ended.append((worker, status, rss))
+        }
+        if !ended.isEmpty { sweep() }
+    }
+
+    /// Kills what came to this process because the one that started it has ended. The end of each is a child event, which leads here again.
+    private func sweep() {
+        let leftBehind = ProcessTree.children().subtracting(running.keys)
+        for process in leftBehind { kill(process, SIGKILL) }
+        guard leftBehind.isEmpty || sl_monotonic_ns() > sweepDeadline else {
+            loop.schedule(at: sweepDeadline + 1) { [unowned self] in if !ended.isEmpty { sweep() } }
+            return
+        }
+        for end in ended {
+            link.send(.exited, id: UInt64(end.worker)) {
+                $0.append(integer: UInt32(bitPattern: end.status))
+                $0.append(integer: end.rss)
+            }
+        }
+        ended = []
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+
+/// The processes below this one, read from /proc.
+enum ProcessTree {
+    /// Direct children of this process, zombies included.
+    static func children() -> Set<pid_t> {
+        guard let text = readFile("/proc/self/task/\(getpid())/children") else {
+            return Set(parents().filter { $0.value == getpid() }.keys)
+        }
+        return Set(text.split(separator: " ").compactMap { pid_t($0) })
+    }
+
+    /// Everything below this process that is alive.
+    static func descendants() -> Set<pid_t> {
+        var childrenOf: [pid_t: [pid_t]] = [:]
+        for (child, parent) in parents() { childrenOf[parent, default: []].append(child) }
+        var found: Set<pid_t> = []
+        var open = [getpid()]
+        while let parent = open.popLast() {
+            for child in childrenOf[parent] ?? [] where found.insert(child).inserted { open.append(child) }
+        }
+        return found
+    }
+
+    /// Sends SIGKILL to everything below this process until nothing is left, at most for ten seconds; what is left then.
+    static func endDescendants() -> Set<pid_t> {
+        let deadline = sl_monotonic_ns() + 10_000_000_000
+        while true {
+            let alive = descendants()
+            for process in alive { kill(process, SIGKILL) }
+            reapAll()
+            if alive.isEmpty || sl_monotonic_ns() > deadline { return alive }
+            if !alive.isEmpty { usleep(1000) }  // the kernel ends them in its own time; this process has nothing else left to do
+        }
+    }
+
+    private static func reapAll() {
+        var status: Int32 = 0
+        var rss: UInt64 = 0
+        while sl_reap(&status, &rss) > 0 {}
+    }
+
+    /// Parent of each process that is not a zombie.
+    private static func parents() -> [pid_t: pid_t] {
+        var result: [pid_t: pid_t] = [:]
+        guard let directory = opendir("/proc") else { return result }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let process = pid_t(name), let stat = readFile("/proc/\(name)/stat"),
+                // The name in parentheses may hold anything; what follows the last one is "state parent …".
+                let tail = stat.lastIndex(of: ")")
+            else { continue }
+            let fields = stat[tail...].dropFirst(2).split(separator: " ", maxSplits: 2)
+            guard fields.count > 1, fields[0] != "Z", let parent = pid_t(fields[1]) else { continue }
+            result[process] = parent
+        }
+        return result
+    }
+
+    private static func readFile(_ path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(file, &chunk, chunk.count)
+            guard count > 0 else { return count == 0 ? String(decoding: bytes, as: UTF8.self) : nil }
+            bytes.append(contentsOf: chunk.prefix(count))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletTransport
+
+/// Why a program could not be started.
+struct SpawnError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Starting of a program with its own session, its socket as descriptor 3, and an end tied to the calling thread's.
+enum Spawn {
+    /// The process id. The program is looked up in the PATH of `environment` where `arguments[0]` has no slash.
+    static func start(
+        _ arguments: [String], environment: [String], directory: String?, socket: Int32, output: Int32, errors: Int32
+    ) -> Result<pid_t, SpawnError> {
+        guard let program = arguments.first else { return .failure(SpawnError(description: "no program was named")) }
+        guard let path = locate(program, environment) else {
+            return .failure(SpawnError(description: "cannot start \(program): not found in PATH"))
+        }
+        var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
+        let cwd = directory.flatMap { strdup($0) }
+        defer { (argv + envp + [cwd]).forEach { free($0) } }
+        let process = path.withCString { path in
+            argv.withUnsafeMutableBufferPointer { argv in
+                envp.withUnsafeMutableBufferPointer { envp in
+                    var request = sl_spawn_request(
+                        path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket, out: output,
+                        error: errors, die_with_parent: 1)
+                    return sl_spawn(&request)
+                }
+            }
+        }
+        if process > 0 { return .success(process) }
+        let place = directory.map { " in \($0)" } ?? ""
+        return .failure(SpawnError(description: "cannot start \(path)\(place): \(systemErrorText())"))
+    }
+
+    private static func locate(_ program: String, _ environment: [String]) -> String? {
+        if program.contains("/") { return program }
+        let path = environment.first { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/local/bin:/usr/bin:/bin"
+        return path.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+    }
+}

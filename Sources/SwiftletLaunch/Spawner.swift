@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+public import SwiftletModel
+public import SwiftletTransport
+import SwiftletWire
+
+/// The engine's side of a process that starts others: the guardian (programs) or a fork server (forks of itself).
+public final class Spawner {
+    /// The process exists.
+    public var onForked: (WorkerID, Int32) -> Void = { _, _ in }
+    /// The process and all it left behind are gone, or it could not be started.
+    public var onEnded: (WorkerID, ProcessEnd) -> Void = { _, _ in }
+    /// The spawner itself is gone.
+    public var onClose: (String?) -> Void = { _ in }
+
+    private let link: SocketLink
+
+    public init(descriptor: Int32, loop: EventLoop) {
+        link = SocketLink(descriptor: descriptor, loop: loop)
+        link.onFrame = { [unowned self] in try received($0, $1) }
+        link.onClose = { [unowned self] in onClose($0) }
+        link.send(.hello, id: protocolVersion) { bytes in
+            var attributes = Attributes()
+            attributes[text: "role"] = "engine"
+            attributes.write(to: &bytes)
+        }
+    }
+
+    /// Starts a guardian: this program again, with `arguments`. Its messages go where ours go.
+    /// - Throws: `SystemError` where no process can be made.
+    public static func startGuardian(arguments: [String], loop: EventLoop) throws -> (spawner: Spawner, process: Int32) {
+        let (ours, theirs) = try makeSocketPair()
+        defer { closeDescriptor(theirs) }
+        let process = Spawn.startGuardian(arguments: arguments, socket: theirs)
+        guard process > 0 else {
+            closeDescriptor(ours)
+            throw SystemError(doing: "start the guardian process")
+        }
+        return (Spawner(descriptor: ours, loop: loop), process)
+    }
+
+    /// Starts a process with its socket and its two outputs; these descriptors are closed here when they have left.
+    public func spawn(
+        _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
+        socket: Int32, output: Int32, errors: Int32
+    ) {
+        var attributes = Attributes()
+        if !arguments.isEmpty { attributes[list: "argv"] = arguments }
+        if !environment.isEmpty { attributes[list: "env"] = environment }
+        attributes[text: "cwd"] = directory
+        link.send(.spawn, id: UInt64(worker.rawValue), descriptors: [socket, output, errors]) { attributes.write(to: &$0) }
+    }
+
+    /// Sends a signal to the process group of a process it started.
+    public func signal(_ worker: WorkerID, _ signal: Int32) {
+        link.send(.signal, id: UInt64(worker.rawValue)) { $0.append(integer: UInt32(signal)) }
+    }
+
+    /// Lets it go; it ends everything that is left.
+    public func close() { link.close() }
+
+    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        var reader = ByteReader(body)
+        let worker = WorkerID(UInt32(truncatingIfNeeded: header.id))
+        switch FrameType(rawValue: header.type) {
+        case .hello:
+            guard header.id == protocolVersion else {
+                throw WireError("it speaks version \(header.id) of the protocol, this engine version \(protocolVersion)")
+            }
+        case .forked: onForked(worker, pid_t(try reader.integer(UInt32.self)))
+        case .spawnFailed: onEnded(worker, .failed(try reader.text(UInt64(reader.remaining))))
+        case .exited: onEnded(worker, ProcessEnd(waitStatus: Int32(bitPattern: try reader.integer(UInt32.self))))
+        default: throw WireError("unexpected frame of type \(header.type) from a spawner")
+        }
+    }
+}
+
+extension Spawn {
+    /// The guardian is tied to nothing: end of file tells it that the engine is gone.
+    static func startGuardian(arguments: [String], socket: Int32) -> pid_t {
+        var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { argv.forEach { free($0) } }
+        return argv.withUnsafeMutableBufferPointer { argv in
+            "/proc/self/exe".withCString { path in
+                var request = sl_spawn_request(
+                    path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
+                    die_with_parent: 0)
+                return sl_spawn(&request)
+            }
+        }
+    }
+}
+
+/// Ends every process below this one; what could not be ended within ten seconds.
+public func endAllDescendants() -> Set<Int32> { ProcessTree.endDescendants() }

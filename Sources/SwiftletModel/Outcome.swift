@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// How a process ended.
+public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
+    case exited(status: Int32)
+    case signalled(Int32)
+    /// It could not be started, or its connection was lost in another way; the text says why.
+    case failed(String)
+
+    public var description: String {
+        switch self {
+        case .exited(let status): "exited with status \(status)"
+        case .signalled(let signal): "was ended by signal \(signal)\(Self.name(of: signal).map { " (\($0))" } ?? "")"
+        case .failed(let reason): reason
+        }
+    }
+
+    /// Decodes a status as waitpid(2) gives it.
+    public init(waitStatus: Int32) {
+        let signal = waitStatus & 0x7f
+        self = signal == 0 ? .exited(status: (waitStatus >> 8) & 0xff) : .signalled(signal)
+    }
+
+    static func name(of signal: Int32) -> String? {
+        switch signal {
+        case 1: "SIGHUP"
+        case 2: "SIGINT"
+        case 3: "SIGQUIT"
+        case 4: "SIGILL"
+        case 6: "SIGABRT"
+        case 7: "SIGBUS"
+        case 8: "SIGFPE"
+        case 9: "SIGKILL"
+        case 11: "SIGSEGV"
+        case 13: "SIGPIPE"
+        case 15: "SIGTERM"
+        default: nil
+        }
+    }
+}
+
+/// How a task ended, as the scheduler sees it. What the value or the error is, is in payloads it never sees.
+public enum Outcome: Hashable, Sendable {
+    /// The call returned.
+    case value
+    /// The call raised an error.
+    case error
+    /// Its worker died, and its limit of restarts is used up; one reason for each attempt, oldest first.
+    case lost(reasons: [ProcessEnd])
+    /// Cancelled; `origin` is the cancelled input, nil where the task itself was cancelled.
+    case cancelled(origin: TaskID?)
+    /// An input ended without a value; `origin` is the first task in the chain that failed.
+    case inputFailed(origin: TaskID)
+    /// It ran longer than its limit.
+    case timeLimit
+    /// It could not be run at all; the text says why.
+    case refused(String)
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// What one call asks for.
+public struct ResourceRequest: Hashable, Sendable {
+    /// Number of ranks.
+    public var cores: Int
+    /// Hardware threads for each rank; counts against the capacity.
+    public var threadsPerCore: Int
+    /// GPUs for each rank.
+    public var gpusPerCore: Int
+    /// Bytes of memory; 0 where not limited.
+    public var memory: UInt64
+    /// Longest time the call may run, in nanoseconds from its start; nil: no limit.
+    public var timeLimit: UInt64?
+    /// Larger starts first among tasks that are ready.
+    public var priority: Int
+    /// How often a call that was running when its worker died is started again; nil: the executor's.
+    public var restartLimit: Int?
+
+    public init(
+        cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, timeLimit: UInt64? = nil,
+        priority: Int = 0, restartLimit: Int? = nil
+    ) {
+        self.cores = cores
+        self.threadsPerCore = threadsPerCore
+        self.gpusPerCore = gpusPerCore
+        self.memory = memory
+        self.timeLimit = timeLimit
+        self.priority = priority
+        self.restartLimit = restartLimit
+    }
+
+    /// Cores of the node that a slot for this request occupies.
+    public var occupiedCores: Int { cores * threadsPerCore }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+
+/// Something that waits for a descriptor.
+public protocol EventHandler: AnyObject {
+    /// Called on the loop's thread when the descriptor is ready for what it was registered for.
+    func ready(_ readiness: Readiness)
+}
+
+/// For what a descriptor is ready.
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static let read = Readiness(rawValue: UInt32(SL_READ))
+    public static let write = Readiness(rawValue: UInt32(SL_WRITE))
+    /// The other end is gone, or there was an error.
+    public static let hangup = Readiness(rawValue: UInt32(SL_HANGUP))
+}
+
+/// One thread's loop over descriptors and timers. Everything that is registered with it is used on that thread only.
+public final class EventLoop {
+    /// In which order handlers that are ready at the same time are called.
+    public enum Order: Sendable {
+        /// What tasks print comes before the end of the task.
+        case early
+        case normal
+    }
+
+    private struct Registration {
+        let handler: any EventHandler
+        let descriptor: Int32
+        let order: Order
+    }
+
+    private let poll: Int32
+    private var registrations: [UInt64: Registration] = [:]
+    private var nextToken: UInt64 = 1
+    private var timers = TimerQueue()
+    private var afterEvents: [() -> Void] = []
+    private var running = false
+
+    public init() {
+        poll = sl_poll_create()
+        precondition(poll >= 0, "no epoll instance could be made")
+    }
+
+    deinit { closeDescriptor(poll) }
+
+    /// Watches `descriptor`; the token names the registration in the other calls.
+    public func register(
+        _ descriptor: Int32, for readiness: Readiness, order: Order = .normal, handler: any EventHandler
+    ) -> UInt64 {
+        let token = nextToken
+        nextToken += 1
+        registrations[token] = Registration(handler: handler, descriptor: descriptor, order: order)
+        let result = sl_poll_add(poll, descriptor, readiness.rawValue, token)
+        precondition(result == 0, "descriptor \(descriptor) cannot be watched")
+        return token
+    }
+
+    public func change(_ token: UInt64, to readiness: Readiness) {
+        guard let registration = registrations[token] else { return }
+        _ = sl_poll_change(poll, registration.descriptor, readiness.rawValue, token)
+    }
+
+    /// Ends the watch. The descriptor must still be open.
+    public func unregister(_ token: UInt64) {
+        guard let registration = registrations.removeValue(forKey: token) else { return }
+        _ = sl_poll_remove(poll, registration.descriptor)
+    }
+
+    /// Calls `action` once after so many nanoseconds, unless `cancel` comes first.
+    @discardableResult
+    public func schedule(after nanoseconds: UInt64, _ action: @escaping () -> Void) -> UInt64 {
+        timers.add(at: sl_monotonic_ns() + nanoseconds, action)
+    }
+
+    /// Calls `action` once at that time of the monotonic clock.
+    @discardableResult
+    public func schedule(at deadline: UInt64, _ action: @escaping () -> Void) -> UInt64 {
+        timers.add(at: deadline, action)
+    }
+
+    public func cancel(timer: UInt64) { timers.cancel(timer) }
+
+    /// Calls `action` when the events at hand have been handled, before the loop waits again.
+    public func afterThisTurn(_ action: @escaping () -> Void) { afterEvents.append(action) }
+
+    /// Runs until `stop()`.
+    public func run() {
+        running = true
+        var ready = [sl_ready](repeating: sl_ready(), count: 128)
+        while running {
+            finishTurn()
+            guard running else { break }
+            let count = Int(sl_poll_wait(poll, &ready, 128, timeout()))
+            precondition(count >= 0, "waiting for events failed")
+            for order in [Order.early, .normal] {
+                for event in ready.prefix(count) where registrations[event.token]?.order == order {
+                    registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))
+                }
+            }
+            for action in timers.due(at: sl_monotonic_ns()) { action() }
+        }
+    }
+
+    /// Makes `run` return after the turn in which it is called.
+    public func stop() { running = false }
+
+    private func finishTurn() {
+        while !afterEvents.isEmpty {
+            let actions = afterEvents
+            afterEvents.removeAll(keepingCapacity: true)
+            for action in actions { action() }
+        }
+    }
+
+    /// Milliseconds until the next timer, rounded up; -1 where there is none.
+    private func timeout() -> Int32 {
+        guard let next = timers.next else { return -1 }
+        let now = sl_monotonic_ns()
+        return next <= now ? 0 : Int32(min((next - now + 999_999) / 1_000_000, 3_600_000))
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+public import SwiftletWire
+
+/// A link over a Unix stream socket that also carries descriptors.
+public final class SocketLink: Link, EventHandler {
+    private let descriptor: Int32
+    private var token: UInt64 = 0
+    private var inbound = InboundBuffer()
+    private var received: [Int32] = []
+
+    /// What is being written: taken from `outgoing` as a whole, so that appending never moves it.
+    private var sending: [UInt8] = []
+    private var sent = 0
+    /// Where in the stream of sent bytes descriptors go along, as counts of bytes from the link's start.
+    private var attachments: [(position: UInt64, descriptors: [Int32])] = []
+    private var streamPosition: UInt64 = 0
+    private var waitsForWriting = false
+
+    /// Takes over a connected socket.
+    public init(descriptor: Int32, loop: EventLoop) {
+        self.descriptor = descriptor
+        super.init(loop: loop)
+        _ = sl_set_nonblocking(descriptor)
+        token = loop.register(descriptor, for: .read, handler: self)
+    }
+
+    public override var unsentBytes: Int { outgoing.count + sending.count - sent }
+
+    public override func send(
+        _ type: FrameType, id: UInt64, flags: UInt8 = 0, descriptors: [Int32], body: (inout [UInt8]) -> Void
+    ) {
+        guard !isClosed else {
+            for descriptor in descriptors { closeDescriptor(descriptor) }
+            return
+        }
+        attachments.append((streamPosition + UInt64(sending.count - sent + outgoing.count), descriptors))
+        send(type, id: id, flags: flags, body: body)
+    }
+
+    public override func takeDescriptors(_ count: Int) throws -> [Int32] {
+        guard received.count >= count else { throw WireError("a frame came without its descriptors") }
+        defer { received.removeFirst(count) }
+        return Array(received.prefix(count))
+    }
+
+    public func ready(_ readiness: Readiness) {
+        if readiness.contains(.write) { flush() }
+        if readiness.contains(.read) || readiness.contains(.hangup) { receive(atMost: 1 << 20) }
+    }
+
+    /// Reads until nothing is there, so that what the other end said before it ended is heard.
+    public func receiveEverything() { receive(atMost: .max) }
+
+    private func receive(atMost limit: Int) {
+        var total = 0
+        while !isClosed && total < limit {
+            var descriptors: (Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32) = (0, 0, 0, 0, 0, 0, 0, 0)
+            var descriptorCount: Int32 = 0
+            let space = inbound.space()
+            let count = withUnsafeMutableBytes(of: &descriptors) { raw in
+                let pointer = raw.baseAddress!.assumingMemoryBound(to: Int32.self)
+                let count = sl_receive(descriptor, space.baseAddress!, space.count, pointer, 8, &descriptorCount)
+                received.append(contentsOf: UnsafeBufferPointer(start: pointer, count: Int(descriptorCount)))
+                return count
+            }
+            if count < 0 {
+                if errno != EAGAIN { closed(because: errno == ECONNRESET ? nil : String(cString: strerror(errno))) }
+                return
+            }
+            if count == 0 { return closed(because: nil) }
+            total += count
+            inbound.filled(count)
+            do {
+                try inbound.frames { header, body in
+                    guard !isClosed else { return }
+                    try onFrame(header, body)
+                }
+            } catch {
+                return closed(because: "\(error)")
+            }
+            if count < space.count { return }
+        }
+    }
+
+    public override func flush() {
+        while !isClosed {
+            if sent == sending.count {
+                guard !outgoing.isEmpty else { break }
+                sending.removeAll(keepingCapacity: sending.capacity <= 1 << 20)
+                swap(&sending, &outgoing)
+                sent = 0
+            }
+            guard writeSome() else { return }
+        }
+        guard !isClosed else { return }
+        waitForWriting(false)
+        onDrained?()
+    }
+
+    /// Writes once, up to the next frame with descriptors; false when the socket takes no more or is gone.
+    private func writeSome() -> Bool {
+        var end = sending.count
+        var descriptors: [Int32] = []
+        if let next = attachments.first {
+            let offset = sent + Int(next.position - streamPosition)
+            if offset == sent {
+                descriptors = next.descriptors
+                if attachments.count > 1 { end = min(end, sent + Int(attachments[1].position - streamPosition)) }
+            } else {
+                end = min(end, offset)
+            }
+        }
+        let count = sending.withUnsafeBytes { bytes in
+            sl_send(descriptor, bytes.baseAddress! + sent, end - sent, descriptors, Int32(descriptors.count))
+        }
+        if count < 0 {
+            if errno == EAGAIN { waitForWriting(true) } else { loop.afterThisTurn { [weak self] in self?.peerIsGone() } }
+            return false
+        }
+        if !descriptors.isEmpty {
+            attachments.removeFirst()
+            for descriptor in descriptors { closeDescriptor(descriptor) }
+        }
+        sent += count
+        streamPosition += UInt64(count)
+        return true
+    }
+
+    /// Writing failed: hear what there still is to hear, then close.
+    private func peerIsGone() {
+        receiveEverything()
+        closed(because: nil)
+    }
+
+    private func waitForWriting(_ wait: Bool) {
+        guard wait != waitsForWriting else { return }
+        waitsForWriting = wait
+        loop.change(token, to: wait ? [.read, .write] : .read)
+    }
+
+    public override func tearDown() {
+        loop.unregister(token)
+        closeDescriptor(descriptor)
+        for descriptor in received { closeDescriptor(descriptor) }
+        for attachment in attachments { attachment.descriptors.forEach { closeDescriptor($0) } }
+        attachments = []
+        received = []
+        sending = []
+        sent = 0
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// A payload as it stands on the wire. The engine reads only where its parts are, never what they say.
+public struct Payload: Sendable {
+    /// The encoded payload, empty where there is none.
+    public let bytes: [UInt8]
+
+    /// A part that lies in a segment.
+    public struct SegmentPart: Hashable, Sendable {
+        public let segment: UInt64
+        public let length: UInt64
+    }
+
+    public init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// No parts.
+    public static let none = Payload(bytes: [0, 0])
+
+    /// One inline part.
+    public init(inline part: some Collection<UInt8>) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(11 + part.count)
+        bytes.append(integer: UInt16(1))
+        bytes.append(0)
+        bytes.append(integer: UInt64(part.count))
+        bytes.append(contentsOf: part)
+        self.bytes = bytes
+    }
+
+    /// Passes over a payload and returns the bytes it takes; calls `part` for each part that lies in a segment.
+    public static func scan(
+        _ reader: inout ByteReader, segmentPart: (SegmentPart) -> Void
+    ) throws(WireError) {
+        for _ in 0..<(try reader.integer(UInt16.self)) {
+            switch try reader.integer(UInt8.self) {
+            case 0: _ = try reader.slice(reader.integer(UInt64.self))
+            case 1:
+                let segment: UInt64 = try reader.integer()
+                let _: UInt64 = try reader.integer()  // offset
+                segmentPart(SegmentPart(segment: segment, length: try reader.integer()))
+            case let place: throw WireError("payload part lies in the unknown place \(place)")
+            }
+        }
+    }
+
+    /// The parts of an inline payload; nil where one lies in a segment.
+    public static func inlineParts(_ reader: inout ByteReader) throws(WireError) -> [[UInt8]]? {
+        var parts: [[UInt8]] = []
+        for _ in 0..<(try reader.integer(UInt16.self)) {
+            guard try reader.integer(UInt8.self) == 0 else { return nil }
+            parts.append(Array(try reader.slice(reader.integer(UInt64.self))))
+        }
+        return parts
+    }
+}

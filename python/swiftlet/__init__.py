@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Python functions as tasks: fresh or warm processes, scheduled by an engine written in Swift.
+
+``SingleNodeExecutor`` is used as ``concurrent.futures``' executors, and as executorlib's::
+
+    from swiftlet import SingleNodeExecutor
+
+    with SingleNodeExecutor(max_workers=2) as executor:
+        future = executor.submit(sum, [1, 2, 3])
+        print(future.result())
+
+Names are imported when they are first used, so that worker processes import nothing they do not need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swiftlet._errors import (
+        EngineDiedError,
+        ExecutorlibSocketError,
+        InputError,
+        ResourceError,
+        ResourceUnavailableError,
+        SwiftletError,
+        TaskRefusedError,
+        TimeLimitError,
+        WorkerLostError,
+    )
+    from swiftlet._events import Event
+    from swiftlet._executor import BaseExecutor
+    from swiftlet._futures import Future
+    from swiftlet._outcome import CallInfo
+    from swiftlet._payload import RemoteError, RemoteTraceback
+    from swiftlet._resources import ResourceDict
+    from swiftlet._selectors import FutureSelector, get_item_from_future, split_future
+    from swiftlet._single_node import SingleNodeExecutor
+    from swiftlet._version import __version__
+
+_HOMES = {
+    "BaseExecutor": "_executor",
+    "CallInfo": "_outcome",
+    "EngineDiedError": "_errors",
+    "Event": "_events",
+    "ExecutorlibSocketError": "_errors",
+    "Future": "_futures",
+    "FutureSelector": "_selectors",
+    "InputError": "_errors",
+    "RemoteError": "_payload",
+    "RemoteTraceback": "_payload",
+    "ResourceDict": "_resources",
+    "ResourceError": "_errors",
+    "ResourceUnavailableError": "_errors",
+    "SingleNodeExecutor": "_single_node",
+    "SwiftletError": "_errors",
+    "TaskRefusedError": "_errors",
+    "TimeLimitError": "_errors",
+    "WorkerLostError": "_errors",
+    "__version__": "_version",
+    "get_item_from_future": "_selectors",
+    "split_future": "_selectors",
+}
+
+__all__ = [
+    "BaseExecutor",
+    "CallInfo",
+    "EngineDiedError",
+    "Event",
+    "ExecutorlibSocketError",
+    "Future",
+    "FutureSelector",
+    "InputError",
+    "RemoteError",
+    "RemoteTraceback",
+    "ResourceDict",
+    "ResourceError",
+    "ResourceUnavailableError",
+    "SingleNodeExecutor",
+    "SwiftletError",
+    "TaskRefusedError",
+    "TimeLimitError",
+    "WorkerLostError",
+    "__version__",
+    "get_item_from_future",
+    "split_future",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

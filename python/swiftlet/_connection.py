@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The connection of one executor to its engine: the only module that speaks the client's half of the
+protocol.
+
+Threads: whoever submits sends (``_outgoing``); one thread reads and only hands on: outcomes become bytes in
+their futures, callbacks and output go to threads of their own. The reading thread never sends and never
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from swiftlet import _exit, _outcome, _wire
+from swiftlet._engine_process import EngineProcess
+from swiftlet._errors import EngineDiedError
+from swiftlet._futures import FINISHED, NOTIFIED, Future
+from swiftlet._outgoing import Outgoing
+from swiftlet._output import OutputWriter
+from swiftlet._segments import SegmentConsumer, SegmentProducer
+from swiftlet._wire import AttributeValue, Part
+
+SEND_AT_ONCE = 4
+RELEASE_TOGETHER = 256
+HANDSHAKE_SECONDS = 30.0
+END_SECONDS = 15.0
+
+_SUBMIT = struct.Struct("<QQIHHQQ")
+_SUBMIT_FIXED = _SUBMIT.size - _wire.HEADER.size
+_SIZE = struct.Struct("<Q")
+
+Settings = Mapping[str, AttributeValue]
+
+
+class _Freed(deque[int]):
+    """Takes what is no longer used of shared segments, and sees to it that the engine soon hears of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = weakref.ref(connection)
+
+    def append(self, segment: int) -> None:
+        super().append(segment)
+        connection = self._connection()
+        if connection is not None:
+            connection.tell_soon()
+
+
+class Connection:
+    """One engine process and everything that is under way to and from it."""
+
+    def __init__(self, version: str) -> None:
+        """Starts an engine and shakes hands. ``EngineDiedError`` if that fails."""
+        self.tasks: dict[int, Future[Any]] = {}
+        self.started = 0
+        self.ended = threading.Event()
+        self.consumer = SegmentConsumer()
+        self.consumer.freed = _Freed(self)
+        self.on_event: Callable[[int, bytes], None] | None = None
+        self.on_outcome: Callable[[int], None] | None = None
+        self.resolved: Callable[[int], BaseException | None] | None = None
+        self._failure: BaseException | None = None
+        self._farewell: str | None = None
+        self._closing = False
+        self._orphaned = False
+        self._abandoned = False
+        self._next_task = 1
+        self._next_blob = 1
+        self._next_request = 1
+        self._next_inquiry = 1
+        self._inquiries: dict[tuple[int, int], tuple[threading.Event, list[bytes]]] = {}
+        self._released: deque[int] = deque()
+        self._dropped: deque[bytes] = deque()
+        self._tell_soon = False
+        self._failed: dict[int, weakref.ref[Future[Any]]] = {}
+        self._engine = EngineProcess()
+        self._reader = _wire.FrameReader(self._engine.socket)
+        try:
+            self._frames = self._reader.frames()
+            origin = self._shake_hands(version)
+        except BaseException:
+            self._engine.wait(0)
+            self._engine.close()
+            raise
+        self.outgoing = Outgoing(self._engine.socket, self._late_frames)
+        self.output = OutputWriter(self._acknowledge_output)
+        self.producer = SegmentProducer(origin, self.outgoing.append_with_descriptor, self._tell)
+        self._thread = threading.Thread(target=self._read, name="swiftlet-reader", daemon=True)
+
+    def start(self, settings: Settings) -> None:
+        """Sends CONFIGURE, after the blobs and requests it names, and begins to work."""
+        with self.outgoing.lock:
+            self._append(_wire.CONFIGURE, 0, _wire.pack_attributes(settings))
+        _exit.register(self)
+        self.outgoing.start()
+        self._thread.start()
+        self.outgoing.flush()
+
+    @property
+    def engine_pid(self) -> int:
+        """The process id of the engine."""
+        return self._engine.process.pid
+
+    # What executors ask for
+
+    def new_blob(self, data: bytes) -> int:
+        """Sends bytes that many calls will name; their number."""
+        with self.outgoing.lock:
+            ident = self._next_blob
+            self._next_blob = ident + 1
+            self._append(_wire.BLOB, ident, data)
+            return ident
+
+    def forget_blob(self, ident: int) -> None:
+        """No later call names the blob."""
+        with self.outgoing.lock:
+            self._append(_wire.FORGET, ident, b"")
+
+    def new_request(self, settings: Settings) -> int:
+        """Sends the resources that calls ask for; their number."""
+        with self.outgoing.lock:
+            ident = self._next_request
+            self._next_request = ident + 1
+            self._append(_wire.REQUEST, ident, _wire.pack_attributes(settings))
+            return ident
+
+    def submit(
+        self,
+        request: int,
+        blobs: Callable[[], tuple[int, int]],
+        inputs: Sequence[int],
+        parts: list[Part],
+        name: str,
+    ) -> Future[Any]:
+        """Sends a call. ``blobs()`` gives context and function, sending what is new, in one piece with the
+        call.
+        """
+        future: Future[Any] = Future(self, name)
+        payload = _wire.pack_payload(parts)
+        outgoing = self.outgoing
+        with outgoing.lock:
+            if self._closing or self._failure is not None:
+                self.producer.sent(parts)
+                self.check_open()
+            context, function = blobs()
+            ident = self._next_task
+            self._next_task = ident + 1
+            future._ident = ident
+            self.tasks[ident] = future
+            if inputs:
+                payload = struct.pack(f"<{len(inputs)}Q", *inputs) + payload
+            word = (_SUBMIT_FIXED + len(payload)) << 16 | _wire.SUBMIT
+            head = _SUBMIT.pack(word, ident, request, 2, len(inputs), context, function)
+            outgoing.append(head + payload, _SUBMIT.size + len(payload))
+        if len(parts) > 1 or type(parts[0]) is not bytes:
+            self.producer.sent(parts)
+        if len(self.tasks) <= SEND_AT_ONCE or outgoing.pressed():
+            outgoing.flush()
+        else:
+            outgoing.wake()
+        return future
+
+    def new_external(self) -> int:
+        """Declares a task that ends when ``resolve`` is called; its number."""
+        with self.outgoing.lock:
+            self.check_open()
+            ident = self._next_task
+            self._next_task = ident + 1
+            self._append(_wire.EXTERNAL, ident, b"")
+            return ident
+
+    def resolve(self, ident: int, kind: int, parts: list[Part]) -> None:
+        """Ends a task that was declared by ``new_external``."""
+        with self.outgoing.lock:
+            self._append(_wire.RESOLVE, ident, bytes((kind,)) + _wire.pack_payload(parts))
+        self.producer.sent(parts)
+        self.outgoing.flush()
+
+    def cancel_if_waiting(self, future: Future[Any]) -> None:
+        """Ends the call only if it has not started; its future ends either way as the engine says."""
+        if not future.done():
+            self.outgoing.post(_wire.frame(_wire.CANCEL, future._ident, b"", 1))
+
+    def resize(self, workers: int) -> None:
+        """Sets the number of warm workers."""
+        self.outgoing.post(_wire.frame(_wire.RESIZE, workers))
+
+    def subscribe(self, on: bool) -> None:
+        """Has the engine send its events, or no more of them."""
+        self.outgoing.post(_wire.frame(_wire.SUBSCRIBE, int(on)))
+
+    def inquire(self, kind: int, ident: int, answer: int) -> bytes:
+        """Sends a question and waits for its answer. ``EngineDiedError`` if none will come."""
+        event = threading.Event()
+        with self.outgoing.lock:
+            if kind == _wire.STATUS:
+                ident = self._next_inquiry
+                self._next_inquiry = ident + 1
+            entry = self._inquiries.setdefault((answer, ident), (event, []))
+            self._append(kind, ident, b"")
+        self.outgoing.flush()
+        while not entry[0].wait(0.1 if self.ended.is_set() else None):
+            if self.ended.is_set():
+                raise self._failure or RuntimeError("the executor has been shut down")
+        if not entry[1]:
+            raise self._failure or RuntimeError("the executor has been shut down")
+        return entry[1][0]
+
+    def check_open(self) -> None:
+        """Raises what there is to say if no call can be submitted any more."""
+        if self._failure is not None:
+            raise self._failure
+        if self._closing:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    def shut_down(self, cancel: bool) -> None:
+        """No call follows; the engine ends when all have ended. ``cancel``: those that have not started,
+        now.
+        """
+        with self.outgoing.lock:
+            if self.ended.is_set() or (self._closing and not cancel):
+                return
+            self._closing = True
+            self._append(_wire.SHUTDOWN, 0, b"", int(cancel))
+        self.outgoing.wake()
+
+    def orphan(self) -> None:
+        """``shut_down(False)`` for finalisers: takes no lock."""
+        self._orphaned = True
+        self.tell_soon()
+
+    def abandon(self) -> None:
+        """Ends everything at once; open futures are cancelled."""
+        self._closing = self._abandoned = True
+        with contextlib.suppress(OSError):
+            self._engine.socket.shutdown(2)
+
+    # What futures ask for
+
+    def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None]:
+        """See ``_outcome.decode``."""
+        task = f"task {future._ident} ({future._name})"
+        return _outcome.decode(body, task, self.consumer, self._error_of)
+
+    def cancelled(self, future: Future[Any]) -> None:
+        """The future has been cancelled: ends its call. Never waits."""
+        if self.tasks.pop(future._ident, None) is not None:
+            self.outgoing.post(_wire.frame(_wire.CANCEL, future._ident))
+
+    def abandoned(self, ident: int, body: bytes | None) -> None:
+        """Nobody refers to a task any more; ``body``: its outcome if nobody has looked at it. For
+        finalisers.
+        """
+        self._failed.pop(ident, None)
+        self._released.append(ident)
+        if body is not None and not _outcome.is_small(body):
+            self._dropped.append(body)
+            self.tell_soon()
+        elif len(self._released) > RELEASE_TOGETHER:
+            self.tell_soon()
+
+    def before_wait(self) -> None:
+        """Somebody is going to wait for a future: what has gathered has to go out."""
+        if self.outgoing.waiting():
+            self.outgoing.flush(patient=False)
+
+    def tell_soon(self) -> None:
+        """Has what finalisers left behind sent to the engine soon. Takes no lock."""
+        self._tell_soon = True
+        self.outgoing.wake()
+
+    # Sending
+
+    def _append(self, kind: int, ident: int, body: bytes, flags: int = 0) -> None:
+        frame = _wire.frame(kind, ident, body, flags)
+        self.outgoing.append(frame, len(frame))
+
+    def _tell(self, frame: bytes) -> None:
+        with self.outgoing.lock:
+            self.outgoing.append(frame, len(frame))
+
+    def _acknowledge_output(self, count: int) -> None:
+        self.outgoing.post(_wire.frame(_wire.OUTPUT_ACK, count))
+
+    def _late_frames(self) -> bytes:
+        """What finalisers left behind, once it is worth a frame."""
+        if not self._tell_soon and len(self._released) <= RELEASE_TOGETHER:
+            return b""
+        self._tell_soon = False
+        frames: list[bytes] = []
+        while self._dropped:
+            for part in _outcome.segment_parts(self._dropped.popleft()):
+                deque.append(self.consumer.freed, part.segment)
+        released = [self._released.popleft() for _ in range(len(self._released))]
+        if released:
+            body = struct.pack(f"<{len(released)}Q", *released)
+            frames.append(_wire.frame(_wire.RELEASE, 0, body))
+        freed = self.consumer.take_free_frame()
+        if freed is not None:
+            frames.append(freed)
+        if self._orphaned and not self._closing:
+            self._closing = True
+            frames.append(_wire.frame(_wire.SHUTDOWN, 0))
+        return b"".join(frames)
+
+    # Reading
+
+    def _shake_hands(self, version: str) -> int:
+        """Exchanges HELLO; the number that the engine gives this connection."""
+        sock = self._engine.socket
+        hello: dict[str, AttributeValue] = {"role": "client", "version": version, "pid": os.getpid()}
+        sock.settimeout(HANDSHAKE_SECONDS)
+        try:
+            sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, _wire.pack_attributes(hello)))
+            while self._reader.receive():
+                for kind, _, ident, body in self._reader.frames():
+                    if kind == _wire.GOODBYE:
+                        raise self._died(f"the engine refused the connection: {bytes(body).decode()}")
+                    if kind != _wire.HELLO or ident != _wire.PROTOCOL_VERSION:
+                        raise self._died(
+                            f"the engine speaks another protocol (version {ident}, frame {kind})"
+                        )
+                    attributes, _ = _wire.unpack_attributes(body)
+                    sock.settimeout(None)
+                    return int(attributes.get("origin", 1))  # type: ignore[arg-type]
+        except OSError as error:
+            raise self._died(f"the engine did not answer: {error}") from error
+        raise self._died("the engine did not start")
+
+    def _read(self) -> None:
+        self.outgoing.never_wait_on_this_thread()
+        reader = self._reader
+        tasks = self.tasks
+        reason = ""
+        try:
+            while True:
+                for kind, flags, ident, body in reader.frames():
+                    if kind == _wire.OUTCOME:
+                        future = tasks.pop(ident, None)
+                        data = body if type(body) is bytes else bytes(body)
+                        if future is None:
+                            self._drop(data)
+                            continue
+                        self._settle(future, data)
+                        del future
+                    else:
+                        self._handle(kind, flags, ident, body)
+                if not reader.receive():
+                    break
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"
+        self._finish(reason)
+
+    def _settle(self, future: Future[Any], body: bytes) -> None:
+        kind = body[0]
+        if self.on_outcome is not None:
+            self.on_outcome(_outcome.payload_size(body))
+        if future._state == "RUNNING":
+            self.started -= 1
+        if kind == _wire.KIND_VALUE:
+            settled = future._settle(FINISHED, body)
+        elif kind == _wire.KIND_CANCELLED:
+            settled = future._settle(NOTIFIED, body)
+        else:
+            self._failed[future._ident] = weakref.ref(future)
+            settled = future._settle(FINISHED, body)
+        if not settled:
+            self._drop(body)
+
+    def _drop(self, body: bytes) -> None:
+        """An outcome crossed the cancel of its task."""
+        if not _outcome.is_small(body):
+            self._dropped.append(body)
+            self.tell_soon()
+
+    def _handle(self, kind: int, flags: int, ident: int, body: _wire.Buffer) -> None:
+        if kind == _wire.STARTED:
+            future = self.tasks.get(ident)
+            if future is not None:
+                self.started += 1
+                future._started()
+        elif kind == _wire.OUTPUT:
+            self.output.put(ident, flags, bytes(body))
+        elif kind == _wire.SEGMENT:
+            self.consumer.add(ident, _SIZE.unpack(body)[0], self._reader.descriptors.popleft())
+        elif kind == _wire.RETIRE:
+            self.consumer.retire(ident)
+        elif kind == _wire.REUSE:
+            self.producer.reuse(ident)
+        elif kind == _wire.BUDGET:
+            self.producer.set_budget(ident)
+        elif kind in (_wire.EXPLANATION, _wire.STATUS_IS):
+            entry = self._inquiries.pop((kind, ident), None)
+            if entry is not None:
+                entry[1].append(bytes(body))
+                entry[0].set()
+        elif kind == _wire.EVENT:
+            if self.on_event is not None:
+                self.on_event(ident, bytes(body))
+        elif kind == _wire.GOODBYE:
+            self._farewell = bytes(body).decode(errors="replace")
+        elif kind != _wire.SEAL:
+            raise _wire.ProtocolError(f"the engine sent a frame of unknown type {kind}")
+
+    # The end
+
+    def _finish(self, reason: str) -> None:
+        """The connection has ended: every open future ends, and so do the threads and the process."""
+        self._engine.socket.close()
+        self._engine.wait(END_SECONDS)
+        expected = self._farewell == "" and not self.tasks and not reason
+        with self.outgoing.lock:
+            if self._abandoned:
+                self._failure = RuntimeError("cannot schedule new futures after shutdown")
+            elif not expected:
+                self._failure = self._died(reason or self._farewell or "the engine died")
+            self._closing = True
+        self.outgoing.close()
+        while self.tasks:
+            _, future = self.tasks.popitem()
+            if self._abandoned:
+                future._settle(NOTIFIED)
+            else:
+                future._settle(FINISHED, None, self._failure)
+            del future
+        for event, _ in list(self._inquiries.values()):
+            event.set()
+        if self.on_event is not None:
+            self.on_event(0, b"")
+        self.output.stop()
+        self._engine.close()
+        self.ended.set()
+        _exit.forget(self)
+
+    def _died(self, what: str) -> EngineDiedError:
+        if self._engine.process.poll() is None:
+            with contextlib.suppress(Exception):
+                self._engine.process.wait(1.0)
+        return EngineDiedError(f"{what}; {self._engine.how_it_ended()}\nMake a new executor to go on.")
+
+    def forked(self) -> None:
+        """In a forked child: all of this belongs to the parent. Nothing here waits or says anything."""
+        parent = os.getppid()
+        error = RuntimeError(
+            f"this executor belongs to process {parent}, which forked this one; make an executor of its own "
+            "here"
+        )
+        self._failure = error
+        self._closing = True
+        self.outgoing.close_after_fork()
+        self._engine.forget()
+        for future in list(self.tasks.values()):
+            future._detach(error)
+        self.tasks.clear()
+        self.ended = threading.Event()
+        self.ended.set()
+
+    def _error_of(self, ident: int) -> BaseException | None:
+        """The exception of a failed task, if its future (or the foreign future it stands for) is still
+        alive.
+        """
+        reference = self._failed.get(ident)
+        future = reference() if reference is not None else None
+        if future is not None:
+            return future.exception()
+        return self.resolved(ident) if self.resolved is not None else None

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From the bytes of an OUTCOME to a value or an exception that says what happened, where, and why."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from swiftlet import _payload, _wire
+from swiftlet._errors import TaskRefusedError, TimeLimitError, WorkerLostError, signal_name
+from swiftlet._segments import SegmentConsumer
+
+HEAD = struct.Struct("<BBHIIQQ")
+
+_SMALL_VALUE = b"\x00\x00\x01\x00\x00"  # no attributes, one part, inline
+
+
+@dataclass(frozen=True)
+class CallInfo:
+    """Where and when a call ran."""
+
+    host: str
+    pid: int
+    worker: int
+    attempt: int
+    """How often it was started, this time included."""
+    start: float
+    """Seconds since the epoch."""
+    duration: float
+    """Seconds."""
+
+
+def is_small(body: bytes) -> bool:
+    """True if nothing of the outcome lies in a shared segment that somebody may be waiting for."""
+    return body.startswith(_SMALL_VALUE, HEAD.size)
+
+
+def call_info(body: bytes) -> CallInfo | None:
+    """What the head of an OUTCOME says about the run; None if the call never ran."""
+    _, _, attempt, worker, pid, start, duration = HEAD.unpack_from(body)
+    if attempt == 0:
+        return None
+    return CallInfo(_host(), pid, worker, attempt, start / 1e9, duration / 1e9)
+
+
+def part_size(part: _wire.Part) -> int:
+    """The length of a part, wherever it lies."""
+    return part.length if isinstance(part, _wire.SegmentPart) else memoryview(part).nbytes
+
+
+def payload_size(body: bytes) -> int:
+    """The length of an outcome's payload."""
+    _, offset = _wire.unpack_attributes(body, HEAD.size)
+    parts, _ = _wire.unpack_payload(body, offset)
+    return sum(map(part_size, parts))
+
+
+def segment_parts(body: bytes) -> list[_wire.SegmentPart]:
+    """The parts of an OUTCOME that lie in segments."""
+    _, offset = _wire.unpack_attributes(body, HEAD.size)
+    parts, _ = _wire.unpack_payload(body, offset)
+    return [part for part in parts if isinstance(part, _wire.SegmentPart)]
+
+
+def decode(
+    body: bytes,
+    task: str,
+    consumer: SegmentConsumer,
+    error_of: Callable[[int], BaseException | None],
+) -> tuple[Any, BaseException | None]:
+    """The value and None, or None and the exception. ``error_of(task id)`` gives the exception of a failed
+    input where it is still alive, so that all who depend on it raise the same object.
+    """
+    kind = body[0]
+    attributes, offset = _wire.unpack_attributes(body, HEAD.size)
+    parts, _ = _wire.unpack_payload(body, offset)
+    if kind == _wire.KIND_VALUE:
+        try:
+            return _payload.loads(parts, consumer), None
+        except Exception as error:
+            _note(error, f"swiftlet: the result of {task} arrived, but cannot be unpickled here")
+            return None, error
+    if kind == _wire.KIND_INPUT_FAILED:
+        origin = attributes.get("origin")
+        known = error_of(origin) if isinstance(origin, int) else None
+        if known is not None:
+            _payload.discard(parts, consumer)
+            return None, known
+    if parts:
+        return None, _raised(body, task, attributes, parts, consumer)
+    return None, _failure(kind, f"{task}{_place(body)}", attributes)
+
+
+def _raised(
+    body: bytes,
+    task: str,
+    attributes: dict[str, Any],
+    parts: list[_wire.Part],
+    consumer: SegmentConsumer,
+) -> BaseException:
+    """The exception that the call (or the worker's preparation) raised, with a note of where that was."""
+    error = _payload.load_error(parts, consumer)
+    note = f"swiftlet: raised by {task}{_place(body)}"
+    if body[0] == _wire.KIND_REFUSED:
+        note = f"swiftlet: {task} could not run: {attributes.get('reason', '')}"
+    elif body[0] == _wire.KIND_INPUT_FAILED:
+        origin = attributes.get("origin")
+        note = f"swiftlet: {task} did not run: its input, task {origin}, failed with this error"
+    _note(error, note + _tail(attributes))
+    return error
+
+
+def _failure(kind: int, task: str, attributes: dict[str, Any]) -> BaseException:
+    stderr = str(attributes.get("stderr", ""))
+    reason = str(attributes.get("reason", ""))
+    tail = _tail(attributes)
+    if kind == _wire.KIND_LOST:
+        attempts = tuple(str(attempt) for attempt in attributes.get("attempts", ()))
+        lost = WorkerLostError(f"{task} was lost: {_how_lost(reason, attributes)}{_history(attempts)}{tail}")
+        lost.exit_status = attributes.get("exit_status")
+        lost.signal = attributes.get("signal")
+        lost.attempts = attempts
+        lost.stderr = stderr
+        return lost
+    if kind == _wire.KIND_TIME_LIMIT:
+        limit = attributes.get("limit")
+        late = TimeLimitError(
+            f"{task} ran longer than its run_time_max of {limit:g} s and was ended; "
+            f"give it more time, or split the work{tail}"
+            if isinstance(limit, (int, float))
+            else f"{task} ran longer than its run_time_max and was ended{tail}"
+        )
+        late.limit = limit
+        late.stderr = stderr
+        return late
+    if kind == _wire.KIND_REFUSED:
+        refused = TaskRefusedError(f"{task} could not be run: {reason}{tail}")
+        refused.stderr = stderr
+        return refused
+    origin = attributes.get("origin")
+    return WorkerLostError(
+        f"{task} did not run: its input, task {origin}, failed without an error of its own"
+    )
+
+
+def _how_lost(reason: str, attributes: dict[str, Any]) -> str:
+    number = attributes.get("signal")
+    status = attributes.get("exit_status")
+    if number is not None:
+        how = f"its process was ended by {signal_name(number)}"
+        if number == 9:
+            how += " (if nobody sent it: the kernel does so when memory runs out)"
+        elif number in (4, 7, 8, 11):
+            how += " (a crash in native code; PYTHONFAULTHANDLER=1 shows where)"
+    elif status is not None:
+        how = f"its process exited with status {status} before it gave a result"
+    else:
+        return reason or "its process died"
+    return f"{how}: {reason}" if reason and reason not in how else how
+
+
+def _history(attempts: tuple[str, ...]) -> str:
+    if len(attempts) < 2:
+        return ""
+    lines = "".join(f"\n  attempt {number}: {reason}" for number, reason in enumerate(attempts, 1))
+    return f"; {len(attempts)} attempts:{lines}"
+
+
+def _place(body: bytes) -> str:
+    info = call_info(body)
+    if info is None:
+        return ""
+    return f" (attempt {info.attempt}, worker {info.worker}, pid {info.pid}, host {info.host})"
+
+
+def _tail(attributes: dict[str, Any]) -> str:
+    stderr = str(attributes.get("stderr", "")).rstrip()
+    if not stderr:
+        return ""
+    return "\nlast lines of its stderr:\n" + "\n".join("  " + line for line in stderr.splitlines())
+
+
+def _note(error: BaseException, text: str) -> None:
+    """Adds a note to the exception, or before Python 3.11 to the text of its remote traceback."""
+    if hasattr(error, "add_note"):
+        error.add_note(text)
+    else:
+        cause = error.__cause__
+        if isinstance(cause, _payload.RemoteTraceback):
+            cause.trailer = f"{cause.trailer}\n{text}".strip()
+
+
+@functools.lru_cache(maxsize=1)
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()

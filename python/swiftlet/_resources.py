@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``resource_dict``: what a call needs. Every key is honoured or refused by name, none is ignored."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict, Union
+
+from swiftlet._errors import ResourceError, ResourceUnavailableError
+
+
+class ResourceDict(TypedDict, total=False):
+    """The legal keys. All may be None, which is as if they were absent."""
+
+    cores: int | None
+    """MPI ranks (1)."""
+    threads_per_core: int | None
+    """Threads of each rank (1): counts against ``max_cores`` and sets OMP_NUM_THREADS and its kin."""
+    gpus_per_core: int | None
+    """GPUs of each rank (0)."""
+    cwd: str | None
+    """The directory the call runs in; made if it is missing."""
+    cache_key: str | None
+    """The name of the call's entry in the cache."""
+    cache_directory: str | None
+    """Where results are kept for later programs."""
+    num_nodes: int | None
+    """Nodes over which the ranks are spread."""
+    exclusive: bool | None
+    """Nothing else runs on the nodes."""
+    error_log_file: str | None
+    """A file to which function, arguments and traceback of a call that raises are appended."""
+    run_time_max: float | None
+    """Seconds after which a running call is ended."""
+    priority: int | None
+    """Calls with a larger number are started first (0)."""
+    slurm_cmd_args: list[str] | None
+    """More arguments for Slurm's command."""
+    submission_template: str | None
+    """Template of a batch script."""
+    openmpi_oversubscribe: bool | None
+    """Lets Open MPI start more ranks than there are cores."""
+    restart_limit: int | None
+    """How often a call that was running when its worker died is started again (0)."""
+
+
+Number = Union[int, float]
+
+_LIMITS: dict[str, tuple[type, Number, Number]] = {
+    "cores": (int, 1, 1_000_000),
+    "threads_per_core": (int, 1, 100_000),
+    "gpus_per_core": (int, 0, 1_000),
+    "num_nodes": (int, 1, 1_000_000),
+    "run_time_max": (float, 0, 10 * 366 * 86400),
+    "priority": (int, -(2**31), 2**31 - 1),
+    "restart_limit": (int, 0, 1_000_000),
+}
+_TEXTS = ("cwd", "cache_key", "cache_directory", "error_log_file", "submission_template")
+_SWITCHES = ("exclusive", "openmpi_oversubscribe")
+KEYS = tuple(ResourceDict.__annotations__)
+
+TOO_MANY_CORES = "The specified number of cores is larger than the available number of cores."
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Validated resources of one call."""
+
+    cores: int = 1
+    threads_per_core: int | None = None
+    cwd: str | None = None
+    error_log_file: str | None = None
+    run_time_max: float | None = None
+    priority: int = 0
+    restart_limit: int | None = None
+
+    @property
+    def total_cores(self) -> int:
+        """What counts against ``max_cores``."""
+        return self.cores * (self.threads_per_core or 1)
+
+    def request(self) -> dict[str, int | float]:
+        """The attributes of the REQUEST frame."""
+        attributes: dict[str, int | float] = {
+            "cores": self.cores,
+            "threads_per_core": self.threads_per_core or 1,
+            "priority": self.priority,
+        }
+        if self.run_time_max is not None:
+            attributes["time_limit"] = float(self.run_time_max)
+        if self.restart_limit is not None:
+            attributes["restart_limit"] = self.restart_limit
+        return attributes
+
+
+def validated(resources: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A copy without what is None. ``ResourceError`` for an unknown key or a value that is wrong by
+    itself.
+    """
+    if resources is None:
+        return {}
+    if not isinstance(resources, Mapping):
+        raise ResourceError(f"resource_dict has to be a dict, not {type(resources).__name__}: {resources!r}")
+    for key in resources:
+        if key not in KEYS:
+            raise ResourceError(_unknown(key))
+    return {key: _checked(key, value) for key, value in resources.items() if value is not None}
+
+
+def merged(base: Mapping[str, Any], call: Mapping[str, Any], owner: str) -> Resources:
+    """The resources of a call: its own, else the executor's (``base``). Both are validated already.
+
+    ``ResourceUnavailableError`` for what the executor ``owner`` does not offer.
+    """
+    both = {**base, **call}
+    _refuse_unavailable(both, owner)
+    return Resources(
+        cores=both.get("cores", 1),
+        threads_per_core=both.get("threads_per_core"),
+        cwd=both.get("cwd"),
+        error_log_file=both.get("error_log_file"),
+        run_time_max=both.get("run_time_max"),
+        priority=both.get("priority", 0),
+        restart_limit=both.get("restart_limit"),
+    )
+
+
+def check_fits(resources: Resources, max_cores: int | None) -> None:
+    """``ResourceError`` if a call could never run within ``max_cores``."""
+    if max_cores is not None and resources.total_cores > max_cores:
+        asked = f"cores={resources.cores}"
+        if resources.threads_per_core is not None:
+            asked += f" with threads_per_core={resources.threads_per_core}"
+        raise ResourceError(
+            f"{TOO_MANY_CORES} Asked for: {asked}; available: {max_cores} (max_cores, or else what this "
+            "process "
+            "may use)."
+        )
+
+
+def usable_cores() -> int:
+    """The cores this process may use: its CPU set, and the CPU quota of its control group."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def _unknown(key: object) -> str:
+    close = difflib.get_close_matches(str(key), KEYS, 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"resource_dict has an unknown key {key!r}.{hint} Legal keys: {', '.join(KEYS)}."
+
+
+def _checked(key: str, value: Any) -> Any:
+    if key in _LIMITS:
+        return _number(key, value, *_LIMITS[key])
+    if key in _TEXTS:
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ResourceError(f"resource_dict[{key!r}] has to be a text that is not empty, not {value!r}")
+        return value
+    if key in _SWITCHES:
+        if not isinstance(value, bool):
+            raise ResourceError(f"resource_dict[{key!r}] has to be True or False, not {value!r}")
+        return value
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        raise ResourceError(f"resource_dict[{key!r}] has to be a list of texts, not {value!r}")
+    return list(value)
+
+
+def _number(key: str, value: Any, kind: type, low: Number, high: Number) -> Number:
+    wanted = "a whole number" if kind is int else "a number of seconds"
+    if isinstance(value, bool):
+        raise ResourceError(f"resource_dict[{key!r}] has to be {wanted}, not {value!r}")
+    if not isinstance(value, (int, float)):
+        try:
+            value = value.__index__()  # numpy's integers
+        except (AttributeError, TypeError):
+            raise ResourceError(
+                f"resource_dict[{key!r}] has to be {wanted}, not {type(value).__name__} {value!r}"
+            ) from None
+    if kind is int and not isinstance(value, int):
+        raise ResourceError(f"resource_dict[{key!r}] has to be {wanted}, not {value!r}")
+    if not low <= value <= high or (kind is float and value <= 0):
+        least = "more than 0" if kind is float else f"at least {low}"
+        raise ResourceError(f"resource_dict[{key!r}] has to be {least} and at most {high}, not {value!r}")
+    return value  # type: ignore[no-any-return]
+
+
+def _refuse_unavailable(resources: Mapping[str, Any], owner: str) -> None:
+    gpus = resources.get("gpus_per_core", 0)
+    if gpus:
+        raise ResourceUnavailableError(
+            f"GPU assignment is not supported by {owner}: resource_dict has gpus_per_core={gpus}; leave it "
+            "out"
+        )
+    missing = {
+        "cores": resources.get("cores", 1) > 1,
+        "num_nodes": resources.get("num_nodes", 1) > 1,
+        "exclusive": resources.get("exclusive", False),
+        "slurm_cmd_args": resources.get("slurm_cmd_args"),
+        "submission_template": "submission_template" in resources,
+        "cache_key": "cache_key" in resources,
+        "cache_directory": "cache_directory" in resources,
+        "openmpi_oversubscribe": resources.get("openmpi_oversubscribe", False),
+    }
+    for key, asked in missing.items():
+        if asked:
+            raise ResourceUnavailableError(
+                f"resource_dict[{key!r}] = {resources[key]!r} is not available on {owner} in this version"
+            )
+
+
+def _cgroup_quota() -> float | None:
+    """CPUs that the control group (version 2 or 1) may use; None if that is not limited or cannot be read."""
+    for path in _cgroup_directories():
+        try:
+            with open(os.path.join(path, "cpu.max")) as file:
+                quota, period = file.read().split()[:2]
+        except (OSError, ValueError):
+            continue
+        if quota != "max":
+            return int(quota) / int(period)
+    try:
+        with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as file:
+            quota_us = int(file.read())
+        with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as file:
+            period_us = int(file.read())
+    except (OSError, ValueError):
+        return None
+    return quota_us / period_us if quota_us > 0 and period_us > 0 else None
+
+
+def _cgroup_directories() -> list[str]:
+    """The process's group and those around it, the innermost first (version 2)."""
+    try:
+        with open("/proc/self/cgroup") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return []
+    for number, _, path in lines:
+        if number == "0":
+            parts = [part for part in path.split("/") if part and part != ".."]
+            return [os.path.join("/sys/fs/cgroup", *parts[:count]) for count in range(len(parts), -1, -1)]
+    return []

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An engine at work for one executor: what is between a validated call and its future."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from swiftlet import _outcome, _payload, _serial, _wire
+from swiftlet._connection import Connection
+from swiftlet._errors import InputError, SwiftletError
+from swiftlet._events import EventStream
+from swiftlet._futures import Future
+from swiftlet._references import Externals, Inputs
+from swiftlet._resources import Resources
+from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings
+
+_FUNCTIONS_KEPT = 1024
+_CONTEXTS_KEPT = 256
+_BUDGET_SHARE = 4
+
+Arguments = Any
+"""``(args, kwargs)`` of one call, or a list of args tuples: a chunk of ``map``."""
+
+
+class Session:
+    """Starts an engine in fresh or warm mode and submits calls to it."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        warm: bool,
+        max_cores: int | None,
+        max_workers: int | None,
+        base: Resources,
+        init_function: Callable[..., Any] | None,
+        restart_limit: int,
+        log_sizes: bool,
+    ) -> None:
+        """``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
+        initial = Function(init_function) if init_function is not None else None
+        self.warm = warm
+        self._log_sizes = log_sizes
+        self._functions = FunctionCache()
+        self._surroundings = Surroundings(fresh=not warm)
+        self.connection = connection = Connection(version)
+        self._function_blobs = BlobStore(connection.new_blob, connection.forget_blob, _FUNCTIONS_KEPT)
+        self._context_blobs = BlobStore(connection.new_blob, connection.forget_blob, _CONTEXTS_KEPT)
+        self._externals = Externals(connection)
+        self._requests: dict[Resources, int] = {}
+        self._events: EventStream | None = None
+        settings = _settings(warm, max_cores, max_workers, restart_limit)
+        if warm:
+            context = self._surroundings.initial(base.cwd, base.error_log_file, base.threads_per_core)
+            blobs = [connection.new_blob(context)]
+            if initial is not None:
+                blobs.append(connection.new_blob(initial.data))
+            settings["init_blobs"] = struct.pack(f"<{len(blobs)}Q", *blobs)
+            settings["init_request"] = self._request(base)
+        connection.start(settings)
+        if log_sizes:
+            connection.on_outcome = _log_received
+
+    def function(self, fn: Callable[..., Any]) -> Function:
+        """``fn`` as it is sent. Raises for what cannot be submitted."""
+        return self._functions.get(fn)
+
+    def call(self, function: Function, arguments: Arguments, resources: Resources) -> Future[Any]:
+        """Submits a call. ``InputError`` if the arguments cannot be pickled."""
+        connection = self.connection
+        inputs = Inputs(connection, self._externals)
+        try:
+            parts = _payload.dumps(arguments, connection.producer, reference=inputs)
+        except (TypeError, pickle.PicklingError) as error:
+            if isinstance(error, SwiftletError):
+                raise
+            raise InputError(
+                f"an argument of {function.name!r} cannot be sent to a worker: {error}"
+            ) from error
+        context_key, context = self._surroundings.get(
+            resources.cwd, resources.error_log_file, resources.threads_per_core
+        )
+        request = self._requests.get(resources) or self._request(resources)
+
+        def blobs() -> tuple[int, int]:
+            return (
+                self._context_blobs.number(context_key, context),
+                self._function_blobs.number(function.key, function.data),
+            )
+
+        future = connection.submit(request, blobs, inputs.numbers, parts, function.name)
+        if self._log_sizes:
+            _log("Send", sum(_outcome.part_size(part) for part in parts) + len(function.data))
+        return future
+
+    def status(self) -> dict[str, Any]:
+        """The engine's own numbers."""
+        body = self.connection.inquire(_wire.STATUS, 0, _wire.STATUS_IS)
+        return dict(_wire.unpack_attributes(body)[0])
+
+    def explain(self, ident: int) -> str:
+        """The engine's words on a task."""
+        return self.connection.inquire(_wire.EXPLAIN, ident, _wire.EXPLANATION).decode(errors="replace")
+
+    def events(self) -> EventStream:
+        """The stream of events."""
+        if self._events is None:
+            self._events = EventStream(self.connection)
+        return self._events
+
+    def _request(self, resources: Resources) -> int:
+        number = self._requests[resources] = self.connection.new_request(resources.request())
+        return number
+
+
+def _settings(
+    warm: bool, max_cores: int | None, max_workers: int | None, restart_limit: int
+) -> dict[str, _wire.AttributeValue]:
+    """The attributes of CONFIGURE."""
+    if not sys.executable:
+        raise RuntimeError(
+            "sys.executable is empty: this program is no Python interpreter that can be started again"
+        )
+    settings: dict[str, _wire.AttributeValue] = {
+        "mode": "warm" if warm else "fresh",
+        "worker_argv": [
+            sys.executable,
+            *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+            os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker", "__main__.py"),
+        ],
+        "worker_env": [f"{name}={value}" for name, value in os.environ.items()],
+        "restart_limit": restart_limit,
+    }
+    try:
+        settings["worker_cwd"] = os.getcwd()
+    except OSError:
+        settings["worker_cwd"] = "/"
+    if max_cores is not None:
+        settings["max_cores"] = max_cores
+    if max_workers is not None:
+        settings["max_workers"] = max_workers
+    budget = memory_budget()
+    if budget is not None:
+        settings["memory_budget"] = budget
+    return settings
+
+
+def memory_budget() -> int | None:
+    """A quarter of the memory this process may use; None if that cannot be found out."""
+    limits: list[int] = []
+    with contextlib.suppress(ValueError, OSError):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(path) as file:
+                limits.append(int(file.read()))
+        except (OSError, ValueError):
+            continue
+    return min(limits) // _BUDGET_SHARE if limits else None
+
+
+def _log_received(size: int) -> None:
+    """On the reading thread: a handler of the user's must not run there."""
+    _serial.callbacks.run(functools.partial(_log, "Received", size))
+
+
+def _log(verb: str, size: int) -> None:
+    logging.getLogger("executorlib").warning("%s dictionary of size: %d", verb, size)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What many calls share and the engine keeps as blobs: functions, and the surroundings of calls.
+
+A function is pickled for each submit, so that a changed global or closure is seen, and sent once per content.
+Only where that is exact is it recognised by identity: while it is what its module's attribute of that name
+is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import os
+import pickle
+import sys
+import types
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from swiftlet import _payload
+from swiftlet._errors import InputError
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+_FUNCTIONS_KEPT = 512
+_SURROUNDINGS_KEPT = 128
+_BY_REFERENCE = (types.FunctionType, types.BuiltinFunctionType, type)
+
+
+class BlobStore:
+    """The blobs that were sent and are not forgotten, by content; the ones used longest ago are forgotten
+    first.
+
+    Not for several threads: the caller holds the connection's lock.
+    """
+
+    def __init__(self, send: Callable[[bytes], int], forget: Callable[[int], None], kept: int) -> None:
+        self._send = send
+        self._forget = forget
+        self._kept = kept
+        self._numbers: OrderedDict[bytes, int] = OrderedDict()
+
+    def number(self, key: bytes, data: bytes) -> int:
+        """The number of the blob whose digest is ``key``; sends it if need be."""
+        number = self._numbers.get(key)
+        if number is not None:
+            self._numbers.move_to_end(key)
+            return number
+        if len(self._numbers) >= self._kept:
+            self._forget(self._numbers.popitem(last=False)[1])
+        number = self._numbers[key] = self._send(data)
+        return number
+
+
+class Function:
+    """A callable as it is sent."""
+
+    __slots__ = ("data", "fn", "key", "name")
+
+    def __init__(self, fn: Callable[..., object]) -> None:
+        """Pickles it. ``ValueError`` if it has a parameter that submit needs, ``InputError`` if it cannot be
+        sent.
+        """
+        if has_resource_parameter(fn):
+            raise ValueError(
+                "The parameter resource_dict is used internally in executorlib, so it cannot be used as a "
+                "parameter "
+                f"in the submitted functions. Rename the parameter of {name_of(fn)!r}."
+            )
+        self.fn = fn
+        self.name = name_of(fn)
+        try:
+            self.data = _payload.dump_callable(fn)
+        except Exception as error:
+            raise InputError(
+                f"the function {self.name!r} cannot be sent to a worker: {error}. Open files, locks and "
+                "connections "
+                "belong into the function, or into an init_function"
+            ) from error
+        self.key = digest(self.data)
+
+
+class FunctionCache:
+    """Functions by identity, where that is exact."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, Function] = OrderedDict()
+
+    def get(self, fn: Callable[..., object]) -> Function:
+        """``fn`` as it is sent; raises as ``Function``. ``TypeError`` if it cannot be called."""
+        known = self._known.get(id(fn))
+        if known is not None and known.fn is fn and travels_by_reference(fn):
+            return known
+        if not callable(fn):
+            raise TypeError(f"{fn!r} is not a callable object")
+        function = Function(fn)
+        if travels_by_reference(fn):
+            if len(self._known) >= _FUNCTIONS_KEPT:
+                with contextlib.suppress(KeyError):
+                    self._known.popitem(last=False)
+            self._known[id(fn)] = function
+        return function
+
+
+def travels_by_reference(fn: Callable[..., object]) -> bool:
+    """True if a worker gets ``fn`` by importing its module: plain functions, builtins and classes at top
+    level.
+    """
+    if type(fn) not in _BY_REFERENCE:
+        return False
+    module_name = getattr(fn, "__module__", None)
+    if not isinstance(module_name, str) or module_name == "__main__":
+        return False
+    module = sys.modules.get(module_name)
+    if module is None or getattr(module, fn.__qualname__, None) is not fn:
+        return False
+    return not by_value_modules()
+
+
+def by_value_modules() -> tuple[str, ...]:
+    """The modules that the user registered with cloudpickle for pickling by value."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is None:
+        return ()
+    registered = cloudpickle.list_registry_pickle_by_value()
+    return tuple(sorted(registered)) if registered else ()
+
+
+def has_resource_parameter(fn: Callable[..., object]) -> bool:
+    """True if the function takes ``resource_dict`` by name. False where Python cannot tell."""
+    if type(fn) is types.FunctionType and not fn.__dict__:
+        code = fn.__code__
+        return "resource_dict" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    try:
+        return "resource_dict" in inspect.signature(fn).parameters
+    except (ValueError, TypeError):
+        return False
+
+
+def name_of(fn: object) -> str:
+    """A short name for messages."""
+    name = getattr(fn, "__qualname__", None)
+    return sys.intern(name) if isinstance(name, str) else type(fn).__qualname__
+
+
+def digest(data: bytes) -> bytes:
+    """Tells contents apart."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+class Surroundings:
+    """The context blobs of an executor's calls: ``sys.path``, environment, directory, and what goes with
+    them.
+
+    They are made anew when one of these changed; the comparison is cheap enough for each submit.
+    """
+
+    def __init__(self, fresh: bool) -> None:
+        self._fresh = fresh
+        self._path: list[str] = []
+        self._environment: dict[Any, Any] | None = None
+        self._directory: str | None = None
+        self._by_value: tuple[str, ...] = ()
+        self._needs_directory = True
+        self._made: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+
+    def get(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> tuple[bytes, bytes]:
+        """(digest, bytes) of the context for calls with these resources."""
+        if self._changed():
+            self._made.clear()
+        key = (cwd, error_log_file, threads)
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= _SURROUNDINGS_KEPT:
+                self._made.clear()
+            data = self._make(cwd, error_log_file, threads, self._fresh)
+            made = self._made[key] = digest(data), data
+        return made
+
+    def initial(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> bytes:
+        """The context in which warm workers prepare, with the environment."""
+        self._changed()
+        return self._make(cwd, error_log_file, threads, True)
+
+    def _changed(self) -> bool:
+        changed = False
+        if sys.path != self._path:
+            self._path = list(sys.path)
+            self._needs_directory = self._fresh or any(not os.path.isabs(entry) for entry in self._path)
+            changed = True
+        if self._needs_directory:
+            directory = _current_directory()
+            if directory != self._directory:
+                self._directory = directory
+                changed = True
+        by_value = by_value_modules()
+        if by_value != self._by_value:
+            self._by_value = by_value
+            changed = True
+        if self._fresh:
+            environment = os.environ._data  # type: ignore[attr-defined]
+            if environment != self._environment:
+                self._environment = dict(environment)
+                changed = True
+        return changed
+
+    def _make(self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool) -> bytes:
+        directory = self._directory or _current_directory()
+        base = directory or "/"
+        if cwd is not None:
+            directory = os.path.join(base, cwd)
+        elif not whole:
+            directory = None
+        content = {
+            "path": [os.path.join(base, entry) if entry else base for entry in self._path],
+            "env": _environment(threads) if whole else None,
+            "cwd": directory,
+            "error_log_file": error_log_file,
+            "threads": threads or 1,
+            "by_value": list(self._by_value),
+        }
+        return pickle.dumps(content, 5)
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    """This process's environment with the thread variables set: as asked for, else 1 where the user set
+    none.
+    """
+    environment = dict(os.environ)
+    for name in THREAD_VARIABLES:
+        if threads is not None:
+            environment[name] = str(threads)
+        else:
+            environment.setdefault(name, "1")
+    return environment
+
+
+def _current_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return None

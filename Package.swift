@@ -32,8 +32,10 @@ let package = Package(
         room(
             "SwiftletEngine",
             imports: ["SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "CSwiftlet"]),
-        room("Swiftlet", imports: ["SwiftletEngine"]),
+        room("Swiftlet", imports: ["SwiftletEngine", "SwiftletTransport", "SwiftletWire"]),
         .executableTarget(name: "SwiftletCLI", dependencies: ["SwiftletEngine"], swiftSettings: settings),
+        .executableTarget(
+            name: "ParameterSweep", dependencies: ["Swiftlet"], path: "examples/swift/ParameterSweep", swiftSettings: settings),
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
 

@@ -10,7 +10,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,17 +61,20 @@ void sl_wakeup_clear(int fd) {
   while (read(fd, &value, sizeof value) < 0 && errno == EINTR) {}
 }
 
-int sl_child_events(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
-  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -1;
-  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+// A handler and not signalfd(2): a thread that does not block SIGCHLD would swallow it, and a Swift program has such threads.
+static int child_events = -1;
+
+static void child_has_ended(int signal) {
+  (void)signal;
+  int saved = errno;
+  sl_wakeup_signal(child_events);
+  errno = saved;
 }
 
-void sl_child_events_clear(int fd) {
-  struct signalfd_siginfo info[8];
-  while (read(fd, info, sizeof info) > 0) {}
+int sl_child_events(void) {
+  child_events = sl_wakeup_create();
+  struct sigaction action = {.sa_handler = child_has_ended, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+  return child_events < 0 || sigaction(SIGCHLD, &action, NULL) < 0 ? -1 : child_events;
 }
 
 int sl_process_watch(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

@@ -67,7 +67,7 @@ public final class GuardianProcess: EventHandler {
     }
 
     public func ready(_ readiness: Readiness) {
-        sl_child_events_clear(childEvents)
+        sl_wakeup_clear(childEvents)
         var status: Int32 = 0
         var rss: UInt64 = 0
         while true {

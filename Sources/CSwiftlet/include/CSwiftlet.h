@@ -29,9 +29,8 @@ int sl_wakeup_create(void);
 void sl_wakeup_signal(int fd);
 void sl_wakeup_clear(int fd);
 
-/// A descriptor that becomes readable when a child of this process has ended or a process was given to it. Blocks SIGCHLD.
+/// A wakeup that is signalled when a child of this process has ended. Takes over SIGCHLD; once per process.
 int sl_child_events(void);
-void sl_child_events_clear(int fd);
 
 /// A descriptor that becomes readable when the process ends, or -1 (errno ENOSYS before Linux 5.3, ESRCH: no such process).
 int sl_process_watch(pid_t pid);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletEngine
+
+/// A program whose own functions run as tasks. Its workers are the same program, started again:
+/// `main()` recognises them before any code of yours runs.
+///
+/// ```swift
+/// @main struct Sweep: TaskProgram {
+///     static func body() async throws { … }
+/// }
+/// ```
+public protocol TaskProgram {
+    /// What the program does. What it throws is printed, and the program ends with status 1.
+    static func body() async throws
+}
+
+extension TaskProgram {
+    public static func main() async {
+        await enterWorkerModeIfAsked()
+        do { try await body() } catch {
+            let message = "\(CommandLine.arguments[0]): \(error)\n"
+            _ = write(2, message, message.utf8.count)
+            exit(1)
+        }
+    }
+}
+
+/// For programs with a `main` of their own: the first line, before any other code. Returns unless this process was started as a
+/// worker or a guardian, which it then is until it ends.
+public func enterWorkerModeIfAsked() async {
+    switch CommandLine.arguments.dropFirst().first {
+    case ProcessRole.worker: await WorkerProcess.run()
+    case ProcessRole.guardian: InProcessEngine.runGuardian()
+    default: return
+    }
+}
+
+/// First arguments of processes that the library starts.
+enum ProcessRole {
+    static let worker = "--swiftlet-worker"
+    static let guardian = "--swiftlet-guardian"
+
+    /// Whether this process is one of them.
+    static var isSet: Bool { [worker, guardian].contains(CommandLine.arguments.dropFirst().first) }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import SwiftletLaunch
+import SwiftletTransport
+import SwiftletWire
+
+/// An engine inside this program, on a thread of its own. It speaks frames with the program as it does with any client.
+public final class InProcessEngine: Sendable {
+    private let clientEnd: MemoryLink.ClientEnd
+
+    /// Starts the engine.
+    /// - Parameters:
+    ///   - guardianArguments: arguments (argv) with which this program, started again, is the guardian.
+    ///   - received: called on the engine's thread with whole frames for the client.
+    ///   - ended: called once when the engine is gone; the text says why where it could not start.
+    public init(
+        guardianArguments: [String], log: String?, received: @escaping @Sendable ([UInt8]) -> Void,
+        ended: @escaping @Sendable (String?) -> Void
+    ) {
+        let clientEnd = MemoryLink.ClientEnd()
+        self.clientEnd = clientEnd
+        startThread {
+            let loop = EventLoop()
+            let link = MemoryLink(clientEnd: clientEnd, loop: loop, deliver: received)
+            do {
+                let engine = try Engine(
+                    loop: loop, client: link, guardianArguments: guardianArguments, clientProcess: nil, log: EngineLog(path: log),
+                    onEnd: {})
+                withExtendedLifetime(engine) { loop.run() }
+                ended(nil)
+            } catch {
+                ended("\(error)")
+            }
+        }
+    }
+
+    /// Sends frames to the engine; for any thread.
+    public func send(_ frames: (inout [UInt8]) -> Void) { clientEnd.send(frames) }
+
+    /// What this program does when it was started as guardian (descriptor 3 leads to the engine); never returns.
+    public static func runGuardian() -> Never { GuardianProcess.run(descriptor: 3) }
+}

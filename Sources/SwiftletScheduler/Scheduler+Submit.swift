@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+
+// How tasks come in.
+extension Scheduler {
+    mutating func submit(
+        _ id: TaskID, request: RequestID, inputs: [TaskID], into actions: inout [SchedulerAction]
+    ) {
+        guard tasksByID[id.rawValue] == nil else { return }
+        let index = classesByID[UInt64(request.rawValue)].map { Int32($0.rawValue) }
+        let slot = tasks.insert(TaskRecord(id, requestClass: index ?? 0, state: .waiting))
+        tasksByID.set(id.rawValue, to: slot)
+        unfinished += 1
+        tally.waiting += 1
+        if let text = refusal(ofClass: index) {
+            return end(slot, .refused(text), into: &actions)
+        }
+        if !inputs.isEmpty {
+            if let unknown = inputs.first(where: { tasksByID[$0.rawValue] == nil || $0 == id }) {
+                let text = "\(unknown), an input, is not known: it was never submitted, or has been released"
+                return end(slot, .refused(text), into: &actions)
+            }
+            for input in inputs { connect(tasksByID[input.rawValue]!, to: slot) }
+            for input in inputs {
+                guard let failure = failure(passedOnBy: tasksByID[input.rawValue]!) else { continue }
+                return end(slot, failure, into: &actions)
+            }
+            guard tasks[slot].missing == 0 else { return }
+        }
+        makeReady(slot)
+    }
+
+    /// Why a task of this class would be refused now.
+    private func refusal(ofClass index: Int32?) -> String? {
+        guard let index else { return "its resource request was never defined" }
+        if isClosed { return "the executor has been shut down" }
+        return pool.failure ?? classes[Int(index)].refusal
+    }
+
+    /// A task whose inputs have all ended with a value.
+    mutating func makeReady(_ slot: Slot) {
+        tally.waiting -= 1
+        enqueue(slot)
+    }
+
+    mutating func declareExternal(_ id: TaskID) {
+        guard tasksByID[id.rawValue] == nil else { return }
+        tasksByID.set(id.rawValue, to: tasks.insert(TaskRecord(id, requestClass: -1, state: .external)))
+    }
+
+    mutating func resolveExternal(_ id: TaskID, _ outcome: Outcome, into actions: inout [SchedulerAction]) {
+        guard let slot = tasksByID[id.rawValue], tasks[slot].state == .external else { return }
+        end(slot, outcome, tellClient: false, into: &actions)
+    }
+
+    /// Adds the dependant to the tasks that need the input.
+    private mutating func connect(_ input: Slot, to dependant: Slot) {
+        let first = tasks[input].dependants
+        let hasEnded = tasks[input].state.isEnded
+        let edge = edges.insert(
+            Edge(
+                input: input, dependant: dependant, nextInput: tasks[dependant].inputs,
+                nextDependant: hasEnded ? .nowhere : first, previousDependant: .nowhere))
+        tasks[dependant].inputs = edge
+        tasks[input].needed += 1
+        guard !hasEnded else { return }
+        if first.isSomewhere { edges[first].previousDependant = edge }
+        tasks[input].dependants = edge
+        tasks[dependant].missing += 1
+    }
+}

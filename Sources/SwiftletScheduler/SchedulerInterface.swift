@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+public import SwiftletModel
+
+/// What the scheduler may hand out.
+public struct Capacity: Hashable, Sendable {
+    /// Sum of `occupiedCores` of everything that runs; nil: not limited.
+    public var cores: Int?
+    /// Number of workers at a time; nil: not limited.
+    public var workers: Int?
+    /// Bytes of memory; nil: not counted.
+    public var memory: UInt64?
+    /// Number of GPUs.
+    public var gpus: Int
+
+    public init(cores: Int? = nil, workers: Int? = nil, memory: UInt64? = nil, gpus: Int = 0) {
+        self.cores = cores
+        self.workers = workers
+        self.memory = memory
+        self.gpus = gpus
+    }
+}
+
+/// How tasks meet workers.
+public enum WorkerMode: Hashable, Sendable {
+    /// A new worker for each call, which ends with it.
+    case fresh
+    /// `count` workers, each holding a slot of `slot`'s size, that run call after call.
+    case warm(count: Int, slot: ResourceRequest)
+}
+
+/// Something that happened. Time comes with it; the scheduler reads no clock.
+public enum SchedulerEvent: Sendable {
+    /// A request that later tasks refer to.
+    case define(RequestID, ResourceRequest)
+    /// A new task. `inputs` are tasks whose values it needs; all were submitted (or declared external) before.
+    case submit(TaskID, request: RequestID, inputs: [TaskID])
+    /// A task that the client will end itself; it may be an input.
+    case declareExternal(TaskID)
+    /// The end of an external task: `.value`, `.error` or `.cancelled`.
+    case resolveExternal(TaskID, Outcome)
+    /// The client cancels. With `onlyIfNotStarted` a running task goes on.
+    case cancel(TaskID, onlyIfNotStarted: Bool)
+    /// Nobody at the client refers to this ended task any more.
+    case release(TaskID)
+
+    /// A warm worker is ready for its first call. (Fresh workers get their call at once.)
+    case workerReady(WorkerID)
+    /// A warm worker could not prepare (its init function failed): the pool can run nothing. `.error`-like end for all its calls.
+    case workerCannotPrepare(WorkerID, reason: String)
+    /// A worker's process is gone, with all it left behind.
+    case workerEnded(WorkerID, ProcessEnd)
+    /// The worker says that the call returned (`failed` false) or raised (`failed` true).
+    case taskEnded(TaskID, WorkerID, failed: Bool)
+    /// The worker has put back a call that it had not started.
+    case recalled(TaskID, WorkerID)
+
+    /// A new number of warm workers.
+    case resize(Int)
+    /// Nothing new starts while true (somebody does not read what we send).
+    case setPaused(Bool)
+    /// No submit follows. With `cancelWaiting` what has not started is cancelled.
+    case shutdown(cancelWaiting: Bool)
+    /// The time asked for by `wake(at:)` has come.
+    case timePassed
+}
+
+/// What is to be done now, in this order.
+public enum SchedulerAction: Hashable, Sendable {
+    /// Start a worker with a slot for this request. `index` is the worker's place in the pool (0 …), 0 for fresh ones.
+    case startWorker(WorkerID, index: Int, slot: ResourceRequest)
+    /// Send the call to the worker (for a fresh one: right after `startWorker`). `attempt` counts from 1.
+    /// `deadline` is nil where the call has no limit or waits behind another (then it begins with `begun`).
+    case assign(TaskID, WorkerID, attempt: Int)
+    /// The call is what its worker now works on (with `assign`, unless the worker is still busy with an earlier call).
+    case begun(TaskID, WorkerID, attempt: Int)
+    /// Ask the worker not to start the call; it answers with `recalled` or with the call's end.
+    case recall(TaskID, WorkerID)
+    /// End the worker. `politely`: it finishes what it does and exits (END). Else SIGTERM to its process group, then SIGKILL.
+    case endWorker(WorkerID, politely: Bool)
+    /// The task has ended; tell the client unless it cancelled this very task itself (`tellClient` false).
+    /// For `.value` and `.error` the payload is that of the worker's (or client's) message.
+    case ended(TaskID, Outcome, tellClient: Bool)
+    /// Its arguments are not needed any more.
+    case dropArguments(TaskID)
+    /// Its value is not needed any more.
+    case dropValue(TaskID)
+    /// Send `timePassed` at this time (replaces the time given before).
+    case wake(at: Instant)
+    /// After `shutdown`: everything has ended, all workers are gone.
+    case finished
+}

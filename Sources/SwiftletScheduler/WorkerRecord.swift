@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+
+enum WorkerState: UInt8 {
+    /// The place is free.
+    case gone
+    /// No process: it will be started when its time comes (back-off).
+    case delayed
+    case starting
+    case ready
+    /// We asked it to end.
+    case ending
+}
+
+/// A call that a worker has.
+struct HeldCall {
+    let id: TaskID
+    /// `nowhere` once the task has ended for the client (cancelled, time limit): what the worker says is dropped.
+    var task: Slot
+    /// It waits behind another call, and was not asked back.
+    var waitsBehind: Bool
+}
+
+/// What the scheduler knows of a worker.
+struct WorkerRecord {
+    var id: WorkerID
+    /// Its place in the pool of warm workers.
+    var index: Int
+    var state: WorkerState
+    /// We ended it by force: its death is nobody's fault.
+    var isKilled = false
+    /// The request class of the call it was started for (fresh mode).
+    var requestClass: Int32 = -1
+    /// The list it stands in, and its neighbours there.
+    var list = WorkerList.Kind.none
+    var next = Slot.nowhere
+    var previous = Slot.nowhere
+    /// What it works on (first), and what it has been given ahead.
+    var calls: [HeldCall] = []
+    /// When the first call began.
+    var begun = Instant(nanoseconds: 0)
+    /// Moving average of how long its calls take, in nanoseconds.
+    var average = Double.infinity
+
+    init(id: WorkerID, index: Int, state: WorkerState) {
+        self.id = id
+        self.index = index
+        self.state = state
+    }
+
+    /// How long the first call has been running.
+    func running(at now: Instant) -> UInt64 {
+        now > begun ? now.nanoseconds - begun.nanoseconds : 0
+    }
+}
+
+/// A list of workers that runs through their records.
+struct WorkerList {
+    enum Kind: UInt8 {
+        case none
+        /// Ready, with nothing to do.
+        case idle
+        /// Busy with short calls, and may be given another one ahead.
+        case open
+    }
+
+    let kind: Kind
+    private(set) var first = Slot.nowhere
+    private var last = Slot.nowhere
+
+    init(_ kind: Kind) { self.kind = kind }
+
+    mutating func append(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+        workers[worker].list = kind
+        workers[worker].next = .nowhere
+        workers[worker].previous = last
+        if last.isSomewhere { workers[last].next = worker } else { first = worker }
+        last = worker
+    }
+
+    mutating func prepend(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+        workers[worker].list = kind
+        workers[worker].previous = .nowhere
+        workers[worker].next = first
+        if first.isSomewhere { workers[first].previous = worker } else { last = worker }
+        first = worker
+    }
+
+    mutating func remove(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+        let (next, previous) = (workers[worker].next, workers[worker].previous)
+        if previous.isSomewhere { workers[previous].next = next } else { first = next }
+        if next.isSomewhere { workers[next].previous = previous } else { last = previous }
+        workers[worker].list = .none
+    }
+}

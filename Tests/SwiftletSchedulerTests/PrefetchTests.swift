@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+import SwiftletScheduler
+import Testing
+
+@Suite struct PrefetchTests {
+    @Test func aQuickWorkerIsGivenFourCallsAheadWhichBeginInTurn() {
+        var trace = Trace.quick(1)
+        #expect(trace.submit(10) == begins(10, on: 1))
+        #expect(trace.submit(11).first == .assign(TaskID(11), WorkerID(1), attempt: 1))
+        for id in 12...14 as ClosedRange<UInt64> {
+            #expect(trace.submit(id) == [.assign(TaskID(id), WorkerID(1), attempt: 1)])
+        }
+        #expect(trace.submit(15) == [])
+        #expect(trace.scheduler.counts.ready == 5)
+        let next: [SchedulerAction] = [
+            .begun(TaskID(11), WorkerID(1), attempt: 1), .assign(TaskID(15), WorkerID(1), attempt: 1),
+        ]
+        #expect(trace.ends(10, on: 1) == over(10, .value) + next)
+    }
+
+    @Test func aWorkerWithLongCallsIsGivenNothingAhead() {
+        var trace = Trace.warm(1)
+        _ = trace.submit(1)
+        trace.now += 300_000
+        _ = trace.ends(1, on: 1)
+        _ = trace.submit(2)
+        #expect(trace.submit(3) == [])
+    }
+
+    @Test func aWorkerWhoseCallTurnsOutToBeLongIsGivenNothingAhead() {
+        var trace = Trace.quick(1)
+        _ = trace.submit(10)
+        trace.now += 1_100_000
+        #expect(trace.submit(11) == [])
+    }
+
+    @Test func aCallWithATimeLimitIsNeverGivenAhead() {
+        var trace = Trace.quick(1)
+        trace.define(2, ResourceRequest(timeLimit: 1_000_000_000))
+        _ = trace.submit(10)
+        #expect(trace.submit(11, request: 2) == [])
+    }
+
+    @Test func aCallStuckBehindALongOneIsAskedBackForAnIdleWorker() {
+        var trace = Trace.quick(2)
+        _ = trace.submit(10)  // on worker 2, which was busy last
+        _ = trace.submit(11)
+        #expect(trace.submit(12).wake == 10)
+        #expect(trace.explain(12).hasPrefix("has been given to worker 2"))
+        #expect(trace.ends(11, on: 1).wake == 1)
+        #expect(trace.pass(milliseconds: 1) == [.recall(TaskID(12), WorkerID(2))])
+        #expect(trace.send(.recalled(TaskID(12), WorkerID(2))) == begins(12, on: 1))
+        #expect(trace.pass(milliseconds: 60_000) == [])
+    }
+
+    @Test func aCallThatWasAskedBackTooLateRunsWhereItIs() {
+        var trace = Trace.quick(2)
+        for id in 10...12 as ClosedRange<UInt64> { _ = trace.submit(id) }
+        _ = trace.ends(11, on: 1)
+        #expect(trace.pass(milliseconds: 1) == [.recall(TaskID(12), WorkerID(2))])
+        #expect(trace.ends(10, on: 2).begun == [12])
+        #expect(trace.ends(12, on: 2) == over(12, .value))
+    }
+
+    @Test func aCallThatComesBackAfterItWasTakenForBegunIsNotCountedAsAnAttempt() {
+        var trace = Trace.quick(2)
+        for id in 10...12 as ClosedRange<UInt64> { _ = trace.submit(id) }
+        _ = trace.ends(11, on: 1)
+        _ = trace.pass(milliseconds: 1)
+        _ = trace.ends(10, on: 2)
+        let again = trace.send(.recalled(TaskID(12), WorkerID(2)))
+        #expect(again == begins(12, on: 2))  // which has nothing to do now either
+        #expect(trace.scheduler.counts.running == 1)
+    }
+}

@@ -33,11 +33,7 @@ extension Engine {
         case .explain: explain(task)
         case .status: sendStatus(header.id)
         case .subscribe: isSubscribed = header.id != 0
-        case .segment:
-            let descriptor = try client.link.takeDescriptors(1)[0]
-            try segments.announce(
-                header.id, descriptor: descriptor, inMemory: header.flags & 2 == 0, by: client)
-        case .seal, .free: try segmentFrame(header, &reader, from: client)
+        case .segment, .seal, .free: try segmentFrame(header, &reader, from: client)
         case .hello:
             guard header.id == protocolVersion else {
                 return fail(
@@ -91,6 +87,11 @@ extension Engine {
 
     func segmentFrame(_ header: FrameHeader, _ reader: inout ByteReader, from peer: Peer) throws {
         switch FrameType(rawValue: header.type) {
+        case .segment:
+            let descriptor = try peer.link.takeDescriptors(1)[0]
+            let size: UInt64 = try reader.integer()
+            try segments.announce(
+                header.id, descriptor: descriptor, size: size, inMemory: header.flags & 2 == 0, by: peer)
         case .seal: segments.seal(header.id, peers: peers)
         default:
             while reader.remaining > 0 {

@@ -113,11 +113,7 @@ extension Engine {
             guard header.id == protocolVersion else {
                 throw WireError("the worker speaks version \(header.id) of the protocol, the engine \(protocolVersion)")
             }
-        case .segment:
-            let descriptor = try worker.peer.link.takeDescriptors(1)[0]
-            try segments.announce(
-                header.id, descriptor: descriptor, inMemory: header.flags & 2 == 0, by: worker.peer)
-        case .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
+        case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }
     }

@@ -8,6 +8,7 @@ import SwiftletWire
 struct SegmentTable {
     private struct Segment {
         let descriptor: Int32
+        let size: UInt64
         let inMemory: Bool
         let producer: UInt32
         /// Its producer puts nothing more into it.
@@ -25,12 +26,14 @@ struct SegmentTable {
 
     var count: Int { segments.count }
 
-    mutating func announce(_ id: UInt64, descriptor: Int32, inMemory: Bool, by producer: Peer) throws(WireError) {
+    mutating func announce(
+        _ id: UInt64, descriptor: Int32, size: UInt64, inMemory: Bool, by producer: Peer
+    ) throws(WireError) {
         guard id >> 32 == UInt64(producer.origin), segments[id] == nil else {
             closeDescriptor(descriptor)
             throw WireError("segment \(id) cannot be announced by peer \(producer.origin)")
         }
-        segments[id] = Segment(descriptor: descriptor, inMemory: inMemory, producer: producer.origin)
+        segments[id] = Segment(descriptor: descriptor, size: size, inMemory: inMemory, producer: producer.origin)
     }
 
     mutating func seal(_ id: UInt64, peers: [UInt32: Peer]) {
@@ -57,7 +60,7 @@ struct SegmentTable {
         guard let segment = segments[part.segment] else { return }
         if segment.consumers[consumer.origin] == nil {
             let copy = fcntl(segment.descriptor, F_DUPFD_CLOEXEC, 0)
-            consumer.link.send(.segment, id: part.segment, descriptors: [copy]) { $0.append(integer: UInt64(0)) }
+            consumer.link.send(.segment, id: part.segment, descriptors: [copy]) { $0.append(integer: segment.size) }
         }
         segments[part.segment]!.consumers[consumer.origin, default: 0] += 1
         segments[part.segment]!.holds += 1

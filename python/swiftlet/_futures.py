@@ -324,32 +324,36 @@ class Future(concurrent.futures.Future[T]):
 
     def _decode(self) -> None:
         """Turns the bytes into the value or the exception, if that has not been done. One thread does it."""
-        if not self._phase:
+        with _birth:
+            mine = self._phase == _UNDECODED
+            if mine:
+                self._phase = _DECODING
+        if not mine:
+            if self._phase == _DECODING:
+                condition = self._condition
+                with condition:
+                    while self._phase == _DECODING:
+                        condition.wait()
+                self._decode()
             return
-        condition = self._condition
-        with condition:
-            while self._phase == _DECODING:
-                condition.wait()
-            if not self._phase:
-                return
-            self._phase = _DECODING
         body, link = self._body, self._link
         assert body is not None
         assert link is not None
         try:
-            value, error = link.decode(self, body)
+            self._result, self._exception = link.decode(self, body)
         except BaseException:  # Ctrl-C: the next one to ask tries again
-            condition = self._condition
-            with condition:
-                self._phase = _UNDECODED
-                condition.notify_all()
+            self._decoded(_UNDECODED)
             raise
-        condition = self._condition
-        with condition:
-            self._result, self._exception = value, error
-            self._body = body[:28]
-            self._phase = _NOTHING
-            condition.notify_all()
+        self._body = body[:28]
+        self._decoded(_NOTHING)
+
+    def _decoded(self, phase: int) -> None:
+        with _birth:
+            self._phase = phase
+            guard = self._guard
+        if guard is not None:
+            with guard:
+                guard.notify_all()
 
 
 def is_future(value: object) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from swiftlet._segments import SegmentConsumer
 HEAD = struct.Struct("<BBHIIQQ")
 
 _SMALL_VALUE = b"\x00\x00\x01\x00\x00"  # no attributes, one part, inline
+_SMALL_START = HEAD.size + len(_SMALL_VALUE) + 8
+_UNREADABLE = "swiftlet: the result of the call arrived, but cannot be unpickled here"
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,19 @@ def decode(
     input where it is still alive, so that all who depend on it raise the same object.
     """
     kind = body[0]
+    if kind == _wire.KIND_VALUE and body.startswith(_SMALL_VALUE, HEAD.size):  # the most frequent case, in short
+        try:
+            return pickle.loads(body[_SMALL_START:]), None
+        except Exception as error:
+            _note(error, _UNREADABLE)
+            return None, error
     attributes, offset = _wire.unpack_attributes(body, HEAD.size)
     parts, _ = _wire.unpack_payload(body, offset)
     if kind == _wire.KIND_VALUE:
         try:
             return _payload.loads(parts, consumer), None
         except Exception as error:
-            _note(error, f"swiftlet: the result of {task} arrived, but cannot be unpickled here")
+            _note(error, _UNREADABLE)
             return None, error
     if kind == _wire.KIND_INPUT_FAILED:
         origin = attributes.get("origin")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import array
 import contextlib
-import os
 import select
 import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Union
 
 GATHER_FRAMES = 32
@@ -63,8 +63,7 @@ class Outgoing:
         self._noticed = False
         self._awake = False
         self._never_waits: set[int] = set()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="swiftlet-sender", daemon=True)
 
     def start(self) -> None:
@@ -96,11 +95,12 @@ class Outgoing:
         self.wake()
 
     def wake(self) -> None:
-        """Wakes the sending thread. Takes no lock: finalisers call it."""
+        """Wakes the sending thread. For finalisers, too: a ``SimpleQueue`` may be put to anywhere. Unlike a write
+        to a pipe it does not give the interpreter away, so that whoever submits much goes on submitting.
+        """
         if not self._awake:
             self._awake = True
-            with contextlib.suppress(OSError):
-                os.write(self._wake_write, b"\0")
+            self._wakes.put(None)
 
     # Sending
 
@@ -146,14 +146,11 @@ class Outgoing:
         self.wake()
 
     def close_after_fork(self) -> None:
-        """In a forked child: closes the descriptors and forgets the locks of the parent's threads."""
+        """In a forked child: forgets the locks of the parent's threads, and sends nothing."""
         self.lock = threading.RLock()
         self._room = threading.Condition(self.lock)
         self._closed = True
         self._awake = True
-        for descriptor in (self._wake_read, self._wake_write):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
 
     def _pass_on(self, token: object) -> None:
         with self.lock:
@@ -234,20 +231,10 @@ class Outgoing:
             poll.poll()
 
     def _loop(self) -> None:
-        while True:
-            try:
-                os.read(self._wake_read, 4096)
-            except OSError:
-                return
+        while not self._closed:
+            self._wakes.get()
             self._awake = False
-            if self._closed:
-                break
             self.flush()
-        # Nobody else closes these two: a number that is in use elsewhere must not be written to.
-        with self.lock:
-            self._awake = True
-            os.close(self._wake_read)
-            os.close(self._wake_write)
 
 
 def _chunks(gathered: Sequence[Buffer | tuple[Buffer, int]]) -> list[_Chunk]:

@@ -231,12 +231,13 @@ def _write(descriptor: int, view: memoryview, offset: int) -> None:
 class _Received:
     """A segment another process produces: its descriptor, and its mapping while a part of it is in use."""
 
-    __slots__ = ("descriptor", "mapping", "size")
+    __slots__ = ("descriptor", "mapping", "size", "viewed")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
         self.size = size
         self.mapping: weakref.ref[mmap.mmap] | None = None
+        self.viewed: set[int] = set()  # offsets of the parts viewed in this mapping: they may have been written to
 
 
 class _Use(weakref.ref):  # type: ignore[type-arg]
@@ -322,7 +323,7 @@ class SegmentConsumer:
             if segment is None or part.offset + part.length > segment.size:
                 raise ValueError(f"segment {part.segment:#x} has no part at {part.offset}")
             mapping = segment.mapping() if segment.mapping is not None else None
-            if mapping is None:
+            if mapping is None or part.offset in segment.viewed:
                 mapping = mmap.mmap(
                     segment.descriptor,
                     segment.size,
@@ -330,6 +331,8 @@ class SegmentConsumer:
                     prot=mmap.PROT_READ | mmap.PROT_WRITE,
                 )
                 segment.mapping = weakref.ref(mapping)
+                segment.viewed.clear()
+            segment.viewed.add(part.offset)
             pages = (
                 (part.length + _PAGE - 1) // _PAGE * _PAGE
             )  # few different types: ctypes makes one per length

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of executors share. There is no skipping: without an engine they fail."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swiftlet import SingleNodeExecutor
+
+PACKAGE = str(Path(__file__).resolve().parents[1])
+MARK = "SWIFTLET_TEST_SESSION"
+STUCK_AFTER = 100.0
+
+os.environ[MARK] = uuid.uuid4().hex
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")]))
+
+
+@pytest.fixture(autouse=True)
+def _says_where_it_is_stuck() -> Iterator[None]:
+    faulthandler.dump_traceback_later(STUCK_AFTER)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def fresh() -> Iterator[SingleNodeExecutor]:
+    """A process per call."""
+    with SingleNodeExecutor(max_cores=4) as executor:
+        yield executor
+
+
+@pytest.fixture
+def warm() -> Iterator[SingleNodeExecutor]:
+    """Two workers that stay."""
+    with SingleNodeExecutor(block_allocation=True, max_workers=2) as executor:
+        yield executor
+
+
+@pytest.fixture(params=["fresh", "warm"])
+def executor(request: pytest.FixtureRequest) -> SingleNodeExecutor:
+    """Both, one after the other."""
+    found: SingleNodeExecutor = request.getfixturevalue(request.param)
+    return found
+
+
+class Script:
+    """A Python program in a process of its own."""
+
+    def __init__(self, directory: Path, source: str) -> None:
+        path = directory / f"script_{uuid.uuid4().hex}.py"
+        path.write_text(textwrap.dedent(source))
+        self.process = subprocess.Popen(
+            [sys.executable, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=directory,
+        )
+
+    def line(self) -> str:
+        """The next line of its stdout."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def end(self, timeout: float = 30) -> tuple[int, str, str]:
+        """(exit status, rest of stdout, stderr) once it has ended by itself."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            out, err = self.process.communicate()
+            pytest.fail(f"the script did not end\nstdout: {out}\nstderr: {err}")
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[type[Script]]:
+    """Starts programs; what is still running at the end of the test is killed."""
+    started: list[Script] = []
+
+    def start(source: str) -> Script:
+        started.append(Script(tmp_path, source))
+        return started[-1]
+
+    yield start  # type: ignore[misc]
+    for program in started:
+        if program.process.poll() is None:
+            program.process.kill()
+        program.process.communicate()
+
+
+def processes_with(mark: str) -> list[int]:
+    """The processes (not this one) that inherited an environment in which ``MARK`` is ``mark``."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                environment = Path("/proc", entry, "environ").read_bytes()
+                state = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if wanted in environment.split(b"\0") and state != "Z":
+                found.append(int(entry))
+    return found
+
+
+def gone_within(seconds: float, mark: str) -> list[int]:
+    """What is left of the processes with ``mark`` after at most so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (left := processes_with(mark)) and time.monotonic() < deadline:
+        os.sched_yield()
+    return left
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    left = gone_within(5.0, os.environ[MARK])
+    if left:
+        names = [Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in left]
+        session.exitstatus = 1
+        sys.stderr.write(f"\nprocesses of the tests are left: {list(zip(left, names))}\n")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The surroundings of a call: ``sys.path``, environment and directory, as the client has them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+class Surroundings:
+    """What of them this process has now; changes only what differs from the last call's."""
+
+    def __init__(self) -> None:
+        self._current: Mapping[str, Any] | None = None
+        self._home: str | None = None
+
+    def apply(self, context: Mapping[str, Any]) -> None:
+        """Makes the context this process'. ``OSError`` if the directory cannot be made or entered."""
+        if context is self._current:
+            return
+        self._current = None
+        _set_path(context["path"])
+        if context["env"] is not None:
+            _set_environment(context["env"])
+        self._set_directory(context["cwd"])
+        self._current = context
+
+    def _set_directory(self, directory: str | None) -> None:
+        if directory is None:
+            if self._home is not None:
+                os.chdir(self._home)
+            return
+        if self._home is None:
+            self._home = os.getcwd()
+        os.makedirs(directory, exist_ok=True)
+        os.chdir(directory)
+
+
+def _set_path(path: list[str]) -> None:
+    if sys.path != path:
+        sys.path[:] = path
+    cache = sys.path_importer_cache
+    for entry in [entry for entry, finder in cache.items() if finder is None]:
+        del cache[entry]  # what was no directory when the fork server looked may be one now
+
+
+def _set_environment(wanted: Mapping[str, str]) -> None:
+    environment = os.environ
+    for name in environment.keys() - wanted.keys():
+        del environment[name]
+    for name, value in wanted.items():
+        if environment.get(name) != value:
+            environment[name] = value

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The worker: takes calls from the engine's connection one after the other and answers each.
+
+One thread, the main one, reads and writes the connection. Finalisers of shared memory only append to a queue that
+is sent with the next answer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import traceback
+from collections import deque
+from typing import NamedTuple, NoReturn
+
+from swiftlet import _wire
+from swiftlet._payload import discard, dump_error
+from swiftlet._segments import SegmentConsumer, SegmentProducer
+from swiftlet._version import __version__
+from swiftlet._wire import Part
+from swiftlet._worker import _ending
+from swiftlet._worker._blobs import Blobs
+from swiftlet._worker._calls import Calls
+
+WRONG_VERSION = 86
+
+_CALL = struct.Struct("<IHH")
+_COUNT = struct.Struct("<H")
+_SIZE = struct.Struct("<Q")
+_ONLY_CALL = 1
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class _Waiting(NamedTuple):
+    """A call that has arrived and has not been started."""
+
+    task: int
+    last: bool
+    blobs: tuple[int, ...]
+    arguments: list[Part]
+    inputs: list[list[Part]]
+
+
+def run(connection: int) -> NoReturn:
+    """Works until the engine says END, a fresh call has ended, or the engine is gone; never returns."""
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection)
+        reader = _wire.FrameReader(sock)
+        Worker(sock, reader, _greet(sock, reader)).run()
+    except Exception:  # no call's: those are caught where they run
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _greet(sock: socket.socket, reader: _wire.FrameReader) -> int:
+    """Exchanges HELLO. The number under which this worker creates segments."""
+    hello = _wire.pack_attributes({"role": "worker", "version": __version__, "pid": os.getpid()})
+    try:
+        sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, hello))
+    except OSError:
+        _engine_gone()
+    while True:
+        for kind, _, ident, body in reader.frames():
+            if kind != _wire.HELLO:
+                raise _wire.ProtocolError(f"the engine began with a frame of type {kind}")
+            if ident != _wire.PROTOCOL_VERSION:
+                os._exit(WRONG_VERSION)
+            origin = _wire.unpack_attributes(body)[0].get("origin")
+            return origin if isinstance(origin, int) else 0
+        if not reader.receive():
+            _engine_gone()
+
+
+def _engine_gone() -> NoReturn:
+    """Nobody is left who wants an answer: ends at once."""
+    os._exit(0)
+
+
+class Worker:
+    """The state of one worker process."""
+
+    def __init__(self, sock: socket.socket, reader: _wire.FrameReader, origin: int) -> None:
+        self._socket = sock
+        self._reader = reader
+        self._pid = os.getpid()
+        self._waiting: deque[_Waiting] = deque()
+        self._ending = False
+        self._outgoing: list[bytes] = []
+        self._consumer = SegmentConsumer()
+        self._producer = SegmentProducer(origin, self._announce, self._outgoing.append)
+        self._blobs = Blobs()
+        self._calls = Calls(self._blobs, self._consumer)
+        os.register_at_fork(after_in_child=sock.close)  # what a call forks is not this worker
+
+    def run(self) -> NoReturn:
+        """The loop; ends the process."""
+        self._handle_frames()  # what came together with HELLO
+        while True:
+            if not self._reader.receive(block=not self._waiting and not self._ending):
+                _engine_gone()
+            self._handle_frames()
+            if self._ending:
+                self._finish()
+            if self._waiting:
+                self._answer(self._waiting.popleft())
+
+    def _handle_frames(self) -> None:
+        """Does what the frames say that have arrived; calls only wait."""
+        for kind, flags, ident, body in self._reader.frames():
+            if kind == _wire.CALL:
+                self._waiting.append(_unpack_call(ident, flags, body))
+            elif kind == _wire.BLOB:
+                self._blobs.add(ident, bytes(body))
+            elif kind == _wire.FORGET:
+                self._blobs.forget(ident)
+            elif kind == _wire.RECALL:
+                self._recall(ident)
+            elif kind == _wire.END:
+                self._ending = True
+            elif kind == _wire.INIT:
+                self._initialise(ident, body)
+            elif kind == _wire.SEGMENT:
+                self._consumer.add(ident, _SIZE.unpack_from(body)[0], self._reader.descriptors.popleft())
+            elif kind == _wire.RETIRE:
+                self._consumer.retire(ident)
+            elif kind == _wire.REUSE:
+                self._producer.reuse(ident)
+            elif kind == _wire.BUDGET:
+                self._producer.set_budget(ident)
+            elif kind == _wire.GOODBYE:
+                _engine_gone()
+            else:
+                raise _wire.ProtocolError(f"a worker knows no frame of type {kind}")
+
+    def _initialise(self, index: int, body: _wire.Buffer) -> None:
+        (count,) = _COUNT.unpack_from(body)
+        blobs = struct.unpack_from(f"<{count}Q", body, _COUNT.size)
+        try:
+            self._calls.initialise(index, blobs)
+        except (SystemExit, KeyboardInterrupt) as stop:
+            self._stop(stop)
+        except BaseException as error:
+            self._check_process(error)
+            parts = self._dump_error(error)
+            answer = _wire.frame(_wire.INIT_FAILED, 0, _wire.pack_payload(parts))
+        else:
+            self._check_process(None)
+            parts = []
+            answer = _wire.frame(_wire.READY, 0)
+        _ending.flush_output()
+        self._send(answer, parts)
+
+    def _answer(self, call: _Waiting) -> None:
+        """Runs a call and sends its RESULT, and with it what the call no longer holds."""
+        try:
+            kind, parts = self._run_call(call)
+        except (SystemExit, KeyboardInterrupt) as stop:
+            self._stop(stop)
+        body = bytes((kind,)) + _wire.pack_payload(parts)
+        _ending.flush_output()
+        self._send(_wire.frame(_wire.RESULT, call.task, body), parts)
+        if call.last:
+            self._finish()
+
+    def _run_call(self, call: _Waiting) -> tuple[int, list[Part]]:
+        """The outcome as a payload. Nothing of the call's arguments is referred to when this has returned."""
+        try:
+            parts = self._calls.run(call.blobs, call.arguments, call.inputs, self._producer)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._check_process(error)
+            return _wire.KIND_ERROR, self._dump_error(error)
+        self._check_process(None)
+        return _wire.KIND_VALUE, parts
+
+    def _dump_error(self, error: BaseException) -> list[Part]:
+        return dump_error(_without_own_frames(error), self._producer)
+
+    def _recall(self, task: int) -> None:
+        for call in self._waiting:
+            if call.task == task:
+                self._waiting.remove(call)
+                self._give_back(call)
+                return
+
+    def _give_back(self, call: _Waiting) -> None:
+        for parts in (call.arguments, *call.inputs):
+            discard(parts, self._consumer)
+        self._send(_wire.frame(_wire.RECALLED, call.task))
+
+    def _check_process(self, error: BaseException | None) -> None:
+        """Ends a process that the call forked and let return here: it is not the worker."""
+        if os.getpid() != self._pid:
+            if error is not None:
+                traceback.print_exception(type(error), error, error.__traceback__)
+            _ending.flush_output()
+            os._exit(0 if error is None else 1)
+
+    def _stop(self, stop: BaseException) -> NoReturn:
+        """The call ended the interpreter."""
+        if os.getpid() != self._pid:
+            _ending.flush_output()
+            os._exit(_ending.exit_status(stop))
+        if isinstance(stop, KeyboardInterrupt):
+            _ending.run_exit_handlers()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+        status = _ending.exit_status(stop)
+        _ending.run_exit_handlers()
+        os._exit(status)
+
+    def _finish(self) -> NoReturn:
+        while self._waiting:
+            self._give_back(self._waiting.popleft())
+        _ending.run_exit_handlers()
+        os._exit(0)
+
+    def _announce(self, frame: bytes, descriptor: int) -> None:
+        self._flush()
+        try:
+            _wire.send_with_descriptors(self._socket, frame, (descriptor,))
+        except OSError:
+            _engine_gone()
+
+    def _send(self, frame: bytes, parts: list[Part] | None = None) -> None:
+        """Sends what was freed, the frame, and SEAL for the segments that are complete with its parts."""
+        freed = self._consumer.take_free_frame()
+        if freed is not None:
+            self._outgoing.append(freed)
+        self._outgoing.append(frame)
+        if parts:
+            self._producer.sent(parts)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing:
+            data = b"".join(self._outgoing)
+            self._outgoing.clear()
+            try:
+                self._socket.sendall(data)
+            except OSError:
+                _engine_gone()
+
+
+def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> _Waiting:
+    _, blob_count, input_count = _CALL.unpack_from(body)
+    blobs = struct.unpack_from(f"<{blob_count}Q", body, _CALL.size)
+    arguments, offset = _wire.unpack_payload(body, _CALL.size + 8 * blob_count)
+    inputs: list[list[Part]] = []
+    for _ in range(input_count):
+        parts, offset = _wire.unpack_payload(body, offset)
+        inputs.append(parts)
+    return _Waiting(task, bool(flags & _ONLY_CALL), blobs, arguments, inputs)
+
+
+def _without_own_frames(error: BaseException) -> BaseException:
+    """The error with a traceback that begins in the user's code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return error.with_traceback(trace)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-3-Clause
+from __future__ import annotations
+
+import os
+import select
+import signal
+import struct
+import sys
+
+from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker
+
+from swiftlet import _wire
+
+
+def wait_for_end(pid: int) -> None:
+    """Waits until a process that is no child of this one has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], TIMEOUT)[0], f"process {pid} is still alive"
+    finally:
+        os.close(descriptor)
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_worker_leads_a_session_and_has_nothing_of_the_fork_server(worker: Worker) -> None:
+    def look() -> object:
+        import os
+        import signal
+        import sys
+
+        paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        links = {path[-1]: os.readlink(path) for path in paths if os.path.lexists(path)}
+        signals = [signal.getsignal(number) for number in (signal.SIGCHLD, signal.SIGTERM)]
+        int_is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        main = vars(sys.modules["__main__"])
+        return (
+            os.getsid(0),
+            os.getpgid(0),
+            links,
+            signals,
+            int_is_usual,
+            main.get("__file__"),
+            sys.argv,
+            sys.stdin.read(),
+        )
+
+    sid, group, links, signals, int_is_usual, file, argv, stdin = worker.run(look)
+    assert sid == group == worker.pid
+    assert sorted(links) == ["0", "1", "2", "3"]
+    assert links["0"] == "/dev/null" and links["3"].startswith("socket:")
+    assert signals == [signal.SIG_DFL, signal.SIG_DFL] and int_is_usual
+    assert (file, argv, stdin) == (None, [""], "")
+
+
+def test_workers_start_clean_and_differ(engine: Engine) -> None:
+    def dirty() -> float:
+        import random
+        import sys
+
+        sys.swiftlet_mark = True  # type: ignore[attr-defined]
+        return random.random()
+
+    def look() -> tuple[bool, float]:
+        import random
+        import sys
+
+        return hasattr(sys, "swiftlet_mark"), random.random()
+
+    first = engine.spawn().run(dirty, flags=FRESH)
+    assert engine.next() is not None
+    marked, second = engine.spawn().run(look, flags=FRESH)
+    assert not marked and first != second
+
+
+def test_the_exit_status_is_reported(engine: Engine) -> None:
+    first, second = engine.spawn(), engine.spawn()
+    engine.signal(second, signal.SIGTERM)
+    assert engine.exited(second) == signal.SIGTERM
+    engine.signal(second, signal.SIGKILL)  # reaped already: ignored
+    first.call(1, [first.context(), first.function(os._exit)], ((9,), {}))
+    assert engine.exited(first) == 9 << 8
+    assert first.next() is None
+
+
+def test_what_a_worker_leaves_behind_is_dead_when_its_end_is_reported(engine: Engine) -> None:
+    def leave() -> list[int]:
+        import subprocess
+        import sys
+
+        script = (
+            "import os, subprocess, sys\n"
+            "inner = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'], start_new_session=True)\n"
+            "print(os.getpid(), inner.pid, flush=True)\n"
+            "import signal\n"
+            "signal.pause()\n"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert child.stdout is not None
+        return [int(word) for word in child.stdout.readline().split()]
+
+    worker = engine.spawn()
+    left = worker.run(leave, flags=FRESH)
+    assert len(left) == 2
+    assert engine.exited(worker) == 0
+    assert not any(exists(pid) for pid in left)
+
+
+def test_orphans_of_a_killed_worker_do_not_reach_its_neighbours(engine: Engine) -> None:
+    def start() -> int:
+        import subprocess
+
+        return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+
+    first, second = engine.spawn(), engine.spawn()
+    orphan, kept = first.run(start), second.run(start)
+    engine.signal(first, signal.SIGKILL)
+    assert engine.exited(first) == signal.SIGKILL
+    assert not exists(orphan)
+    assert exists(kept) and second.run(max, 1, 2) == 2
+
+
+def test_the_end_of_the_connection_ends_everything() -> None:
+    def start() -> int:
+        import subprocess
+
+        return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+
+    engine = Engine()
+    workers = [engine.spawn() for _ in range(3)]
+    left = [worker.run(start) for worker in workers]
+    engine.sock.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(engine.pid, 0)[1]) == 0
+    assert not any(exists(pid) for pid in left)
+    assert not any(exists(worker.pid) for worker in workers)
+    for worker in workers:
+        worker.close()
+
+
+def test_workers_die_with_a_killed_fork_server() -> None:
+    engine = Engine()
+    worker = engine.spawn()
+    os.kill(engine.pid, signal.SIGKILL)
+    assert worker.next() is None
+    wait_for_end(worker.pid)
+    assert engine.close() == -signal.SIGKILL
+
+
+NO_FORK = """
+import errno, os, runpy, sys
+def fork():
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+os.fork = fork
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def test_a_failed_fork_is_reported() -> None:
+    engine = Engine("-c", NO_FORK)
+    frame = _wire.frame(_wire.SPAWN, 5, _wire.pack_attributes({}))
+    descriptors = [os.dup(2) for _ in range(3)]
+    _wire.send_with_descriptors(engine.sock, frame, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    failed = engine.expect(_wire.SPAWN_FAILED)
+    assert failed == Frame(_wire.SPAWN_FAILED, 0, 5, b"fork failed: Resource temporarily unavailable")
+    assert engine.close() == 0
+
+
+def test_many_workers_at_once(engine: Engine) -> None:
+    workers = [engine.spawn() for _ in range(12)]
+    for worker in workers:
+        worker.call(1, [worker.context(), worker.function(os.getpid)], flags=FRESH)
+    assert [worker.outcome(1) for worker in workers] == [worker.pid for worker in workers]
+    ended = set()
+    for _ in workers:
+        frame = engine.expect(_wire.EXITED)
+        assert struct.unpack("<IQ", frame.body)[0] == 0
+        ended.add(frame.ident)
+    assert ended == {worker.number for worker in workers}
+
+
+def test_another_protocol_version_ends_the_fork_server() -> None:
+    engine = Engine()
+    engine.send(_wire.HELLO, 99)
+    assert os.waitstatus_to_exitcode(os.waitpid(engine.pid, 0)[1]) == 86
+    engine.sock.close()
+
+
+def test_it_starts_with_the_interpreter_flags_of_the_client() -> None:
+    engine = Engine("-I", "-B")
+    worker = engine.spawn()
+    assert worker.run(lambda: (sys.flags.isolated, sys.flags.dont_write_bytecode)) == (1, 1)
+    assert engine.close() == 0

@@ -11,9 +11,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 import numpy as np
 from executorlib import SingleNodeExecutor as Executorlib
 
+from array_work import touch
 from race import Contestant, Goal, race
 from swiftlet import SingleNodeExecutor
-from work import EXECUTORLIB_BARE, POOL, SWIFTLET, touch
+from work import EXECUTORLIB_BARE, POOL, SWIFTLET
 
 ARRAY = np.arange(12_500_000, dtype=np.float64)
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH")])
 )
+# Compiled modules are kept, as in an installation.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 

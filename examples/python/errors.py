@@ -9,9 +9,8 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
-from swiftlet.api import ExecutorlibSocketError
 
-from swiftlet import SingleNodeExecutor
+from swiftlet import SingleNodeExecutor, WorkerLostError
 
 
 def divide(a: float, b: float) -> float:
@@ -43,8 +42,8 @@ if __name__ == "__main__":
 
         try:
             executor.submit(die).result()
-        except ExecutorlibSocketError as lost:
-            print("worker lost:", "SIGSEGV" in str(lost))
+        except WorkerLostError as lost:
+            print("worker lost:", "SIGSEGV" in str(lost), lost.signal)
 
         try:
             executor.submit(divide, threading.Lock(), 1)

@@ -19,7 +19,7 @@ EXPECTED = {
         "raised: ZeroDivisionError - division by zero\n"
         "  seen from here, with the worker's lines: True\n"
         "its dependant: ZeroDivisionError\n"
-        "worker lost: True\n"
+        "worker lost: True 11\n"
         "refused in submit: InputError\n"
         "misspelt: True\n"
         "time limit: True\n"

@@ -19,13 +19,10 @@ let package = Package(
         .library(name: "Swiftlet", targets: ["Swiftlet"]),
         .executable(name: "swiftlet", targets: ["SwiftletCLI"]),
     ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0")
-    ],
     targets: [
         .target(name: "CSwiftlet"),
         room("SwiftletModel"),
-        room("SwiftletScheduler", imports: ["SwiftletModel", .product(name: "DequeModule", package: "swift-collections")]),
+        room("SwiftletScheduler", imports: ["SwiftletModel"]),
         room("SwiftletWire", imports: ["SwiftletModel"]),
         room("SwiftletTransport", imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet"]),
         room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "CSwiftlet"]),
@@ -38,7 +35,12 @@ let package = Package(
             name: "ParameterSweep", dependencies: ["Swiftlet"], path: "examples/swift/ParameterSweep", swiftSettings: settings),
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
-
+        .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport"], swiftSettings: settings),
+        .testTarget(name: "SwiftletEngineTests", dependencies: ["SwiftletEngine"], swiftSettings: settings),
+        .executableTarget(
+            name: "TestProgram", dependencies: ["Swiftlet"], path: "Tests/TestProgram", swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletTests", dependencies: ["Swiftlet", "TestProgram", "ParameterSweep"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -19,13 +19,22 @@ final class ForkServer {
     }
 }
 
+/// Why no fork server can be had.
+struct ForkServerFault: Error, CustomStringConvertible {
+    let description: String
+}
+
 extension Engine {
+    /// How many fork servers may die one after the other without having forked anything, until no further one is tried.
+    private static let forkServerTries = 3
+
     /// Who starts processes of workers; a fork server that has died is started again.
     /// - Throws: `SystemError` where there are no descriptors left.
     func spawner(for configuration: EngineConfiguration) throws -> Spawner {
         switch configuration.launch {
         case .program: return guardian
         case .forkServer:
+            if let forkServerFault { throw forkServerFault }
             if forkServer == nil { startForkServer() }
             guard let forkServer else { throw SystemError(doing: "start the fork server") }
             return forkServer.spawner
@@ -60,6 +69,7 @@ extension Engine {
 
     func forked(_ id: WorkerID, _ process: pid_t, by spawner: Spawner) {
         log.write("worker \(id.rawValue) is process \(process)")
+        if spawner !== guardian { forkServersFailed = 0 }
         workers[id]?.process = process
     }
 
@@ -75,6 +85,8 @@ extension Engine {
         let reason = "the fork server \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
         log.write(reason)
         forkServer = nil
+        forkServersFailed += 1
+        if forkServersFailed == Self.forkServerTries { forkServerFault = ForkServerFault(description: reason) }
         server.spawner.close()
         for worker in workers.values where worker.spawner === server.spawner {
             gone(worker, worker.process == 0 ? .failed(reason) : .signalled(SIGKILL))

@@ -101,7 +101,7 @@ extension Engine {
         case .result:
             let kind: UInt8 = try reader.integer()
             resultArrived(TaskID(header.id), from: worker, failed: kind != 0, payload: try take(reader.rest()))
-        case .recalled: apply(.recalled(TaskID(header.id), worker.id))
+        case .recalled: recallAnswered(TaskID(header.id), by: worker)
         case .ready:
             worker.isUp = true
             observe(.workerUp, worker: worker.id)

@@ -30,6 +30,9 @@ public final class Engine {
     var workers: [WorkerID: Worker] = [:]
     var forkServer: ForkServer?
     var forkServersStarted: UInt32 = 0
+    /// How many have died since one last forked a worker.
+    var forkServersFailed = 0
+    var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
     private var nextOrigin: UInt32 = 2
 
@@ -133,7 +136,7 @@ public final class Engine {
         case .startWorker(let worker, let index, let slot): start(worker, index: index, slot: slot)
         case .assign(let task, let worker, let attempt): send(task, to: worker, attempt: attempt)
         case .begun(let task, let worker, let attempt): begun(task, on: worker, attempt: attempt)
-        case .recall(let task, let worker): workers[worker]?.peer.link.send(.recall, id: task.rawValue)
+        case .recall(let task, let worker): recall(task, from: worker)
         case .endWorker(let worker, let politely): end(worker, politely: politely)
         case .ended(let task, let outcome, let tellClient): ended(task, outcome, tellClient: tellClient)
         case .dropArguments(let task): dropArguments(of: task)

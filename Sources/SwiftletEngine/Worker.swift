@@ -36,6 +36,8 @@ final class Worker {
     var current: TaskID?
     /// The client has been told that `current` is running, or will be.
     var isAnnounced = true
+    /// How many answers to RECALL for a task are still to come whose recall was settled without them.
+    var settledRecalls: [TaskID: Int] = [:]
     var stage = Stage.running
     var stageTimer: UInt64 = 0
     /// It said that it is ready, or (fresh) it has its call.

@@ -53,6 +53,7 @@ extension Scheduler {
         if case .failed(let reason) = end {
             return couldNotStart(worker, of: task, reason: reason, at: now, into: &actions)
         }
+        startFailuresInARow = 0
         forgetWorker(worker)
         lostWorker(task, end, isCharged: true, into: &actions)
     }
@@ -63,7 +64,9 @@ extension Scheduler {
     ) {
         let id = tasks[task].id
         let failures = startFailures[id, default: 0] + 1
-        guard failures <= Patience.startRetries else {
+        startFailuresInARow += 1
+        // Where nothing could be started for a while, every further call is tried once, so that a broken set-up fails quickly.
+        guard failures <= Patience.startRetries, startFailuresInARow <= Patience.startFailuresInARow else {
             forgetWorker(worker)
             return self.end(task, .refused("its worker could not be started: \(reason)"), into: &actions)
         }

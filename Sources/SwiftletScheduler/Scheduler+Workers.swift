@@ -62,6 +62,7 @@ extension Scheduler {
         workers[worker].average = average == .infinity ? length : average + (length - average) / 8
         workers[worker].calls.removeFirst()
         pool.deathsInARow = 0
+        startFailuresInARow = 0
         if call.task.isSomewhere {
             end(call.task, failed ? .error : .value, into: &actions)
         }

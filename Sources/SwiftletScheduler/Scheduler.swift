@@ -23,6 +23,8 @@ public struct Scheduler {
     var deaths: [TaskID: [ProcessEnd]] = [:]
     /// How often the fresh worker of a task could not be started.
     var startFailures: [TaskID: Int] = [:]
+    /// Fresh workers that could not be started since one last was.
+    var startFailuresInARow = 0
     /// Lost and refused outcomes carry more than a record holds.
     var details: [TaskID: Outcome] = [:]
     /// Tasks that have just ended and whose dependants do not know it yet.

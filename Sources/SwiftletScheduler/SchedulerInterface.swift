@@ -69,7 +69,6 @@ public enum SchedulerAction: Hashable, Sendable {
     /// Start a worker with a slot for this request. `index` is the worker's place in the pool (0 …), 0 for fresh ones.
     case startWorker(WorkerID, index: Int, slot: ResourceRequest)
     /// Send the call to the worker (for a fresh one: right after `startWorker`). `attempt` counts from 1.
-    /// `deadline` is nil where the call has no limit or waits behind another (then it begins with `begun`).
     case assign(TaskID, WorkerID, attempt: Int)
     /// The call is what its worker now works on (with `assign`, unless the worker is still busy with an earlier call).
     case begun(TaskID, WorkerID, attempt: Int)

@@ -57,6 +57,8 @@ enum Patience {
     static let deathsBeforeReady = 3
     /// How often a fresh worker that could not be started is tried again.
     static let startRetries = 3
+    /// How many fresh workers in a row that could not be started before calls are no longer tried again.
+    static let startFailuresInARow = 8
     /// How often a task goes back to the queue because of deaths that are not its fault.
     static let uncharged = 10
 

@@ -104,6 +104,29 @@ import Testing
         #expect(trace.submit(2).begun == [2])
     }
 
+    @Test func whereNothingCanBeStartedFurtherTasksAreTriedOnce() {
+        var trace = Trace.fresh(cores: 1)
+        var worker: UInt32 = 1
+        for id in 1...2 as ClosedRange<UInt64> {
+            _ = trace.submit(id)
+            for delay in [100, 200, 400] as [UInt64] {
+                _ = trace.dies(worker, .failed("no interpreter"))
+                _ = trace.pass(milliseconds: delay)
+                worker += 1
+            }
+            #expect(trace.dies(worker, .failed("no interpreter")).outcomes.count == 1)
+            worker += 1
+        }
+        _ = trace.submit(3)
+        let refused = trace.dies(worker, .failed("no interpreter"))
+        #expect(refused == over(3, .refused("its worker could not be started: no interpreter")))
+        _ = trace.submit(4)
+        _ = trace.ends(4, on: worker + 1)
+        _ = trace.dies(worker + 1, .exited(status: 0))
+        _ = trace.submit(5)
+        #expect(trace.dies(worker + 2, .failed("no interpreter")).outcomes.isEmpty)
+    }
+
     @Test func pausedNothingStarts() {
         var trace = Trace.fresh(cores: 1)
         _ = trace.send(.setPaused(true))

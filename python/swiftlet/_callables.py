@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""May a worker call a function again that it loaded once, or could the first call have left something behind?"""
+"""May a worker call a function again that it loaded once, or could a call have changed it?"""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _KNOWN_SIZE = 8192
 def is_unchangeable(fn: Callable[..., object], data: bytes) -> bool:
     """Whether ``fn``, whose pickle is ``data``, is the same after any call of it.
 
-    True for what travels by reference (it is one object in the worker anyway), and for functions by value without
-    closure, mutable defaults, attributes of their own or mutable globals. In doubt False: that costs time only.
+    True for what travels by reference (it is one object in the worker anyway), and for functions by value
+    without closure, mutable defaults, attributes of their own or mutable globals. In doubt False: that costs
+    time only.
     """
     if data.endswith(_ENDS_WITH_GLOBAL):
         return True

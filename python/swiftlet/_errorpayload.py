@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Exceptions as payloads. Whatever is wrong with an exception, its name, its message and its traceback arrive.
+"""Exceptions as payloads. Whatever is wrong with an exception, its name, its message and its traceback
+arrive.
 
-The payload is a pickle of a dict of builtins: ``type``, ``message``, ``traceback``, ``host``, ``pid``, and ``chain``,
-the exception and its causes or contexts, each a pickle of its own or None.
+The payload is a pickle of a dict of builtins: ``type``, ``message``, ``traceback``, ``host``, ``pid``, and
+``chain``, the exception and its causes or contexts, each a pickle of its own or None.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _CHAIN_LIMIT = 20
 class RemoteTraceback(Exception):
     """The cause of an exception that came from another process; prints the traceback of that process.
 
-    ``heading`` (lines about task, worker, attempt) and ``trailer`` (last lines of stderr) may be set by who knows them.
+    ``heading`` (lines about task, worker, attempt) and ``trailer`` (last lines of stderr) may be set by who
+    knows them.
     """
 
     def __init__(self, text: str, host: str = "", pid: int = 0) -> None:

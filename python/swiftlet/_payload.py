@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Python objects as payloads: a pickle (protocol 5), its large buffers beside it in shared segments.
 
-Plain pickle where that is exact, cloudpickle where the object belongs to ``__main__`` or to a module registered by
-value, or where plain pickling fails. References to results of other tasks (``Input``) may lie anywhere in an object.
+Plain pickle where that is exact, cloudpickle where the object belongs to ``__main__`` or to a module
+registered by value, or where plain pickling fails. References to results of other tasks (``Input``) may lie
+anywhere in an object.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _dumps_plain = pickle.dumps
 
 
 class Input(NamedTuple):
-    """Stands for the result of another task: number ``index`` of the inputs, ``path`` the keys to follow in it."""
+    """Stands for the result of another task: number ``index`` of the inputs, ``path`` the keys to follow in
+    it.
+    """
 
     index: int  # type: ignore[assignment]
     path: tuple[object, ...] = ()
@@ -72,7 +75,9 @@ def dumps(
 
 
 def _is_plain(obj: object) -> bool:
-    """Whether plain pickle is exact for sure: numbers, texts and bytes, or a call (or several) with only those."""
+    """Whether plain pickle is exact for sure: numbers, texts and bytes, or a call (or several) with only
+    those.
+    """
     kind = type(obj)
     members: Sequence[Any] = obj  # type: ignore[assignment]
     if kind is tuple and len(members) == 2:
@@ -133,7 +138,7 @@ class _ReferencePickler(pickle.Pickler):
 
 
 def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference: Reference | None) -> Any:
-    """A cloudpickle pickler that swaps references, too (its class is made when cloudpickle is first needed)."""
+    """A cloudpickle pickler that swaps references, too. Its class is made when cloudpickle is needed."""
     global _CloudReferencePickler
     if _CloudReferencePickler is None:
         import cloudpickle  # type: ignore[import-untyped,unused-ignore]
@@ -216,8 +221,8 @@ def loads(
 ) -> Any:
     """The object. Parts in segments are freed when nothing refers to their memory any more, also on an error.
 
-    ``inputs[i]()`` is called at most once, for the first reference to input i; with ``inputs`` only one thread
-    of a process may be in here. Raises whatever unpickling raises.
+    ``inputs[i]()`` is called at most once, for the first reference to input i; with ``inputs`` only one
+    thread of a process may be in here. Raises whatever unpickling raises.
     """
     if len(parts) == 1 and not inputs:
         part = parts[0]
@@ -255,7 +260,8 @@ def discard(parts: Any, consumer: SegmentConsumer | None) -> None:
 
 
 def dump_callable(fn: Callable[..., object]) -> bytes:
-    """A function for many calls: first byte 0 if a worker may reuse what it loaded, 1 if each call loads anew.
+    """A function for many calls: first byte 0 if a worker may reuse what it loaded, 1 if each call loads
+    anew.
 
     It may reuse what travels by reference, and functions without anything in them that a call could change.
     Raises as ``dumps``.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Shared segments: where payload parts that are too large for the socket lie.
 
-Rules (docs/reference/wire-protocol.md, "Segments and memory"): a producer writes parts one after the other and
-never writes to a part again; a consumer maps segments privately, so what it reads is writable memory of its own.
+Rules (docs/reference/wire-protocol.md, "Segments and memory"): a producer writes parts one after the other
+and never writes to a part again; a consumer maps segments privately, so what it reads is writable memory of
+its own.
 
-The producer's caller has one duty: ``sent(parts)`` after the frame that names the parts was put in the queue of
-what is sent (or was given up). A segment is sealed only then, so that SEAL never overtakes a part.
+The producer's caller has one duty: ``sent(parts)`` after the frame that names the parts was put in the queue
+of what is sent (or was given up). A segment is sealed only then, so that SEAL never overtakes a part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import os
 import pickle
 import struct
 import sys
-import tempfile
 import threading
 import weakref
 from collections import Counter, deque
@@ -32,6 +32,7 @@ THRESHOLD = 64 * 1024
 TIGHT_THRESHOLD = 1024
 
 _PAGE = 4096
+_FILE = 2  # flag of SEGMENT: not memory
 _POOL_BYTES = 256 * 1024 * 1024
 _POOL_SEGMENTS = 8
 _SIZE = struct.Struct("<Q")
@@ -57,8 +58,8 @@ class _Open:
 class SegmentProducer:
     """Writes parts into segments and tells the engine of them. For any number of threads.
 
-    ``announce(frame, descriptor)`` has to send a SEGMENT frame before anything sent later, ``tell(frame)`` the
-    others. Both are called with a lock held and must not call back.
+    ``announce(frame, descriptor)`` has to send a SEGMENT frame before anything sent later, ``tell(frame)``
+    the others. Both are called with a lock held and must not call back.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class SegmentProducer:
         self._tell = tell
         self._lock = threading.Lock()
         self._last = 0
-        self._level = 0
+        self._tight = False
         self._current: _Open | None = None
         self._segments: dict[int, _Open] = {}
         self._pool: list[tuple[int, int]] = []
@@ -112,28 +113,29 @@ class SegmentProducer:
                         self._seal_if_done(segment)
 
     def set_budget(self, level: int) -> None:
-        """BUDGET arrived. 1: from now on small parts too, and into files instead of memory."""
+        """BUDGET arrived. 1 and more: from now on small parts too, and into files instead of memory."""
         with self._lock:
-            if level == self._level:
+            tight = level > 0
+            if tight == self._tight:
                 return
-            self._level = level
-            self.threshold = TIGHT_THRESHOLD if level else THRESHOLD
+            self._tight = tight
+            self.threshold = TIGHT_THRESHOLD if tight else THRESHOLD
             if self._current is not None:
                 self._current.full = True
                 self._seal_if_done(self._current)
                 self._current = None
-            if level:
+            if tight:
                 self._empty_pool()
 
     def reuse(self, segment_id: int) -> None:
-        """REUSE arrived: nobody uses the segment any more. Keeps its memory for a later one, within bounds."""
+        """REUSE arrived: nobody uses the segment any more. Keeps its memory for later, within bounds."""
         with self._lock:
             segment = self._segments.pop(segment_id, None)
             if segment is None:
                 return
             pooled = sum(size for size, _ in self._pool)
             room = len(self._pool) < _POOL_SEGMENTS and pooled + segment.size <= _POOL_BYTES
-            if segment.in_memory and self._level == 0 and room:
+            if segment.in_memory and not self._tight and room:
                 self._pool.append((segment.size, segment.descriptor))
             else:
                 os.close(segment.descriptor)
@@ -171,11 +173,12 @@ class SegmentProducer:
             size, descriptor = entry
             in_memory = True
         else:
-            descriptor, in_memory = _create(size, self._level == 0)
+            descriptor, in_memory = _create(size, not self._tight)
         self._last += 1
         segment = _Open(self._origin << 32 | self._last, descriptor, size, in_memory)
         self._segments[segment.ident] = segment
-        self._announce(_wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(size)), descriptor)
+        flags = 0 if in_memory else _FILE
+        self._announce(_wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(size), flags), descriptor)
         return segment
 
     def _seal_if_done(self, segment: _Open) -> None:
@@ -195,8 +198,8 @@ class SegmentProducer:
             self._warned = True
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 sys.stderr.write(
-                    f"swiftlet: no shared memory for large data ({error.strerror}); it goes through the socket, "
-                    "which is slower\n"
+                    f"swiftlet: no shared memory for large data ({error.strerror}); "
+                    "it goes through the socket, which is slower\n"
                 )
 
 
@@ -205,6 +208,8 @@ def _create(size: int, in_memory: bool) -> tuple[int, bool]:
     if in_memory and hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):
             return _sized(os.memfd_create("swiftlet", os.MFD_CLOEXEC), size), True
+    import tempfile  # what it imports would make every fork of a worker slower
+
     descriptor, path = tempfile.mkstemp(prefix="swiftlet-")
     os.unlink(path)
     return _sized(descriptor, size), False
@@ -237,7 +242,7 @@ class _Received:
         self.descriptor = descriptor
         self.size = size
         self.mapping: weakref.ref[mmap.mmap] | None = None
-        self.viewed: set[int] = set()  # offsets of the parts viewed in this mapping: they may have been written to
+        self.viewed: set[int] = set()  # offsets of the parts viewed in this mapping: maybe written to
 
 
 class _Use(weakref.ref):  # type: ignore[type-arg]
@@ -248,8 +253,9 @@ class _Use(weakref.ref):  # type: ignore[type-arg]
 
 
 class SegmentConsumer:
-    """Reads parts that other processes wrote. Each delivered part is freed once: by ``discard``, or when the last
-    object that shares the memory of its ``view`` is gone. That may happen in any thread, so it only appends.
+    """Reads parts that other processes wrote. Each delivered part is freed once: by ``discard``, or when the
+    last object that shares the memory of its ``view`` is gone. That may happen in any thread, so it only
+    appends.
     """
 
     def __init__(self) -> None:
@@ -283,7 +289,7 @@ class SegmentConsumer:
         self.freed.append(part.segment)
 
     def retire(self, segment_id: int) -> None:
-        """RETIRE arrived: no further part of the segment will come. Its mappings live as long as their views."""
+        """RETIRE arrived: no further part of the segment will come. Mappings live as long as their views."""
         with self._lock:
             segment = self._segments.pop(segment_id, None)
         if segment is not None:

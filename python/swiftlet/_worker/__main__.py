@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Starts the fork server: ``python [flags] …/swiftlet/_worker/__main__.py``, the engine's connection as descriptor 3.
+"""Starts the fork server: ``python [flags] …/swiftlet/_worker/__main__.py``, the engine's connection as
+descriptor 3.
 
 Everything a worker needs is imported here, once, before the first fork.
 """

@@ -21,7 +21,7 @@ class Function(NamedTuple):
 
 
 class Blobs:
-    """Blobs by id: bytes until they are needed, then a context or a function, as their place in a call says."""
+    """Blobs by id: bytes until they are needed, then a context or a function, by their place in a call."""
 
     def __init__(self) -> None:
         self._bytes: dict[int, bytes] = {}

@@ -26,7 +26,7 @@ class Calls:
         self._presets: dict[str, Any] = {"executorlib_worker_id": 0}
 
     def initialise(self, index: int, blobs: Sequence[int]) -> None:
-        """Prepares worker number ``index``: [context] or [context, init function]. Raises what that raises."""
+        """Prepares worker number ``index``: [context] or [context, init function]. Raises what they raise."""
         self._presets["executorlib_worker_id"] = index
         self._surroundings.apply(self._blobs.context(blobs[0]))
         if len(blobs) < 2:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a forked copy of the fork server does to become a worker: a session, descriptors and signals of its own."""
+"""What a forked copy of the fork server does to become a worker: a session, descriptors and signals of its
+own.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def exit_status(stop: BaseException) -> int:
     if isinstance(code, int):
         return code & 0xFF
     with contextlib.suppress(Exception):
-        print(code, file=sys.stderr)
+        sys.stderr.write(f"{code}\n")
     return 1
 
 

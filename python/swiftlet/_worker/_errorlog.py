@@ -11,7 +11,9 @@ from typing import Any
 
 
 def append(path: str, fn: object, args: object, kwargs: Mapping[str, Any], error: BaseException) -> None:
-    """Appends the four parts in one write, so that workers do not mix theirs. Never fails, says on stderr if it could not."""
+    """Appends the four parts in one write, so that workers do not mix theirs. Never fails, says on stderr if
+    it could not.
+    """
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     text = f"function: {_text(fn)}\nargs: {_text(args)}\nkwargs: {_text(kwargs)}\n{trace}"
     try:

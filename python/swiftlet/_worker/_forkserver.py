@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The fork server: a clean interpreter with one thread that forks itself into workers, and reaps them.
 
-It imports nothing of the user's. A worker's end is reported when the worker is reaped and nothing that it left
-behind is alive: the fork server is a subreaper, so what a dead worker leaves becomes its child, and is killed.
+It imports nothing of the user's. A worker's end is reported when the worker is reaped and nothing that it
+left behind is alive: the fork server is a subreaper, so what a dead worker leaves becomes its child, and is
+killed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _EXIT = struct.Struct("<IQ")
 
 
 def serve(connection: int) -> int:
-    """Serves the engine until its connection ends, then exits. Returns only in a forked worker: its connection."""
+    """Serves the engine until its connection ends, then exits. Returns only in a forked worker: its
+    connection.
+    """
     _prepare()
     descriptors = ForkServer(socket.socket(fileno=connection)).serve()
     return become_worker(descriptors)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Presets: what ``init_function`` returned, and the worker's id, as default arguments of the calls that name them."""
+"""Presets: what ``init_function`` returned, and the worker's id, as default arguments of the calls that name
+them.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,8 @@ def presettable(fn: Callable[..., Any]) -> tuple[str, ...]:
 def with_presets(
     kwargs: dict[str, Any], parameters: Iterable[str], presets: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The keyword arguments, and those presets that the function names and the caller did not give by keyword."""
+    """The keyword arguments, and those presets that the function names and the caller did not give by
+    keyword.
+    """
     missing = {name: presets[name] for name in parameters if name in presets and name not in kwargs}
     return {**kwargs, **missing} if missing else kwargs

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The worker: takes calls from the engine's connection one after the other and answers each.
 
-One thread, the main one, reads and writes the connection. Finalisers of shared memory only append to a queue that
-is sent with the next answer.
+One thread, the main one, reads and writes the connection. Finalisers of shared memory only append to a queue
+that is sent with the next answer.
 """
 
 from __future__ import annotations

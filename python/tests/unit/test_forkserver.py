@@ -8,7 +8,6 @@ import struct
 import sys
 
 from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker
-
 from swiftlet import _wire
 
 
@@ -57,8 +56,10 @@ def test_a_worker_leads_a_session_and_has_nothing_of_the_fork_server(worker: Wor
     sid, group, links, signals, int_is_usual, file, argv, stdin = worker.run(look)
     assert sid == group == worker.pid
     assert sorted(links) == ["0", "1", "2", "3"]
-    assert links["0"] == "/dev/null" and links["3"].startswith("socket:")
-    assert signals == [signal.SIG_DFL, signal.SIG_DFL] and int_is_usual
+    assert links["0"] == "/dev/null"
+    assert links["3"].startswith("socket:")
+    assert signals == [signal.SIG_DFL, signal.SIG_DFL]
+    assert int_is_usual
     assert (file, argv, stdin) == (None, [""], "")
 
 
@@ -79,7 +80,8 @@ def test_workers_start_clean_and_differ(engine: Engine) -> None:
     first = engine.spawn().run(dirty, flags=FRESH)
     assert engine.next() is not None
     marked, second = engine.spawn().run(look, flags=FRESH)
-    assert not marked and first != second
+    assert not marked
+    assert first != second
 
 
 def test_the_exit_status_is_reported(engine: Engine) -> None:
@@ -99,7 +101,8 @@ def test_what_a_worker_leaves_behind_is_dead_when_its_end_is_reported(engine: En
 
         script = (
             "import os, subprocess, sys\n"
-            "inner = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'], start_new_session=True)\n"
+            "inner = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'],\n"
+            "  start_new_session=True)\n"
             "print(os.getpid(), inner.pid, flush=True)\n"
             "import signal\n"
             "signal.pause()\n"
@@ -128,7 +131,8 @@ def test_orphans_of_a_killed_worker_do_not_reach_its_neighbours(engine: Engine) 
     engine.signal(first, signal.SIGKILL)
     assert engine.exited(first) == signal.SIGKILL
     assert not exists(orphan)
-    assert exists(kept) and second.run(max, 1, 2) == 2
+    assert exists(kept)
+    assert second.run(max, 1, 2) == 2
 
 
 def test_the_end_of_the_connection_ends_everything() -> None:

@@ -9,8 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-
-from swiftlet import _segments, _wire
+from swiftlet import _wire
 from swiftlet._segments import SEGMENT_SIZE, SegmentConsumer, SegmentProducer
 from swiftlet._wire import SegmentPart
 
@@ -22,12 +21,14 @@ class Pair:
         self.consumer = SegmentConsumer()
         self.told: list[tuple[int, int]] = []
         self.announced: list[int] = []
+        self.flags: list[int] = []
         self.producer = SegmentProducer(3, self._announce, self._tell)
 
     def _announce(self, frame: bytes, descriptor: int) -> None:
         word, ident = _wire.HEADER.unpack_from(frame)
         assert word & 0xFF == _wire.SEGMENT
         self.announced.append(ident)
+        self.flags.append(word >> 8 & 0xFF)
         self.consumer.add(ident, struct.unpack_from("<Q", frame, 16)[0], os.dup(descriptor))
 
     def _tell(self, frame: bytes) -> None:
@@ -128,8 +129,12 @@ def test_a_used_up_budget_moves_small_parts_to_files(pair: Pair) -> None:
     assert pair.producer.threshold == 1024
     part = pair.store(b"f" * 2000)
     link = os.readlink(f"/proc/self/fd/{pair.producer._segments[part.segment].descriptor}")
-    assert "memfd" not in link and link.endswith("(deleted)")
+    assert "memfd" not in link
+    assert link.endswith("(deleted)")
     assert pair.consumer.view(part) == b"f" * 2000
+    assert pair.flags == [0, 2]
+    pair.producer.set_budget(2)
+    assert pair.store(b"f" * 2000).segment == part.segment
     pair.producer.set_budget(0)
     assert pair.producer.threshold == 65536
     assert pair.store(b"n" * 70_000).segment != part.segment
@@ -142,11 +147,11 @@ def test_where_no_segment_can_be_had_the_part_goes_inline_and_says_so_once(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     kept = pair.store(b"k" * 70_000)
-    monkeypatch.setattr(_segments.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     assert pair.producer.store(b"x" * 70_000) is None
     pair.producer.sent([kept])
     assert pair.told == [(_wire.SEAL, kept.segment)]
-    monkeypatch.setattr(_segments.os, "ftruncate", full)
+    monkeypatch.setattr(os, "ftruncate", full)
     assert pair.producer.store(b"x" * 70_000) is None
     assert capsys.readouterr().err.count("No space left on device") == 1
 

@@ -5,7 +5,6 @@ import os
 import socket
 
 import pytest
-
 from swiftlet import _wire
 from swiftlet._wire import FrameReader, ProtocolError, SegmentPart
 
@@ -18,7 +17,14 @@ def test_a_frame_has_length_flags_type_and_id() -> None:
 
 
 def test_attributes_come_back() -> None:
-    attributes = {"a": -5, "t": "grüße", "b": b"\x00\xff", "l": ["x", ""], "f": 0.5, "empty": []}
+    attributes: dict[str, _wire.AttributeValue] = {
+        "a": -5,
+        "t": "grüße",
+        "b": b"\x00\xff",
+        "l": ["x", ""],
+        "f": 0.5,
+        "empty": [],
+    }
     packed = _wire.pack_attributes(attributes)
     assert _wire.unpack_attributes(b"##" + packed + b"rest", 2) == (attributes, 2 + len(packed))
 

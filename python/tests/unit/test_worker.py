@@ -14,7 +14,6 @@ from typing import Any
 import numpy
 import pytest
 from stand_in import FRESH, Engine, Worker
-
 from swiftlet import _wire
 from swiftlet._payload import Input, RemoteTraceback, dumps, load_error
 
@@ -35,7 +34,7 @@ def initialise(worker: Worker, fn: Any = None, index: int = 0) -> Any:
 
 
 def test_calls_run_one_after_the_other_in_one_process(worker: Worker) -> None:
-    def remember(x: int, _seen: list[int] = []) -> list[int]:
+    def remember(x: int, _seen: list[int] = []) -> Any:  # noqa: B006
         import sys
 
         sys.__dict__.setdefault("seen", []).append(x)
@@ -48,7 +47,7 @@ def test_calls_run_one_after_the_other_in_one_process(worker: Worker) -> None:
 
 
 def test_a_callable_with_state_starts_anew_for_each_call(worker: Worker) -> None:
-    def collect(x: int, seen: list[int] = []) -> list[int]:
+    def collect(x: int, seen: list[int] = []) -> list[int]:  # noqa: B006
         seen.append(x)
         return seen
 
@@ -68,7 +67,7 @@ def test_a_fresh_call_ends_as_an_interpreter_does(engine: Engine, worker: Worker
         import atexit
         import threading
 
-        kept = open(f"{directory}/kept", "w")
+        kept = open(f"{directory}/kept", "w")  # noqa: SIM115
         kept.write("flushed")
         sys.__dict__["kept"] = kept
         go = threading.Event()
@@ -146,7 +145,8 @@ def test_an_error_begins_in_the_code_of_the_user(worker: Worker) -> None:
     cause = caught.value.__cause__
     assert isinstance(cause, RemoteTraceback)
     assert cause.pid == worker.pid
-    assert cause.text.count('File "') == 1 and ", in fail" in cause.text
+    assert cause.text.count('File "') == 1
+    assert ", in fail" in cause.text
     assert worker.run(max, 1, 2) == 2
 
 
@@ -165,7 +165,7 @@ def test_output_comes_before_the_outcome(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: (i for i in ()), "cannot pickle 'generator' object"),
+        (lambda: (character for character in "abc"), "cannot pickle 'generator' object"),
         (lambda: [1, threading.Lock()], r"item 1 of type 'lock'"),
         (socket.socket, "cannot pickle 'socket' object"),
     ],
@@ -191,7 +191,7 @@ def test_a_module_that_only_the_client_has_is_named(worker: Worker, tmp_path: Pa
         import client_only  # type: ignore[import-not-found]
 
         fn = worker.function(client_only.f)
-        payload = ((client_only.C(),), {})
+        payload: Any = ((client_only.C(),), {})
         ours = worker.context(path=[entry for entry in sys.path if entry != str(tmp_path)])
         worker.call(1, [ours, fn])
         worker.call(2, [ours, worker.function(max)], payload)
@@ -200,7 +200,7 @@ def test_a_module_that_only_the_client_has_is_named(worker: Worker, tmp_path: Pa
         sys.path.remove(str(tmp_path))
         sys.modules.pop("client_only", None)
     with pytest.raises(
-        ModuleNotFoundError, match="'client_only': the function cannot .* by the client only"
+        ModuleNotFoundError, match=r"'client_only': the function cannot .* by the client only"
     ) as caught:
         worker.outcome(1)
     assert caught.value.name == "client_only"
@@ -260,7 +260,8 @@ def test_initialisation_may_fail(engine: Engine) -> None:
     failed = initialise(first, broken)
     assert failed.kind == _wire.INIT_FAILED
     error = load_error(_wire.unpack_payload(failed.body)[0])
-    assert type(error) is LookupError and str(error) == "no data"
+    assert type(error) is LookupError
+    assert str(error) == "no data"
     failed = initialise(engine.spawn(), lambda: 5)
     with pytest.raises(
         TypeError, match="has to return a dict of presets, it returned an object of type 'int'"

@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
-
 from swiftlet import SingleNodeExecutor, WorkerLostError
 
 

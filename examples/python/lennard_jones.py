@@ -26,7 +26,8 @@ class EquationOfState(NamedTuple):
 
     def __call__(self, lattice_constant: Array) -> Array:
         """Energy per atom at a lattice constant."""
-        return np.polyval(self.coefficients, volume_per_atom(lattice_constant) ** (-2 / 3))
+        energy: Array = np.polyval(self.coefficients, volume_per_atom(lattice_constant) ** (-2 / 3))
+        return energy
 
 
 def volume_per_atom(lattice_constant: Array) -> Array:

@@ -42,8 +42,8 @@ def neighbour_vectors(cutoff: float) -> Array:
     indices = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     vectors = indices @ PRIMITIVE
     squares = np.einsum("ij,ij->i", vectors, vectors)
-    inside: Array = (squares > 0.1) & (squares <= cutoff**2)
-    return vectors[inside]
+    found: Array = vectors[(squares > 0.1) & (squares <= cutoff**2)]
+    return found
 
 
 def cohesive_energy(lattice_constant: float, vectors: Array) -> float:

@@ -85,6 +85,9 @@ _IN_SEGMENT = struct.Struct("<BQQQ")
 _RECEIVE_SIZE = 64 * 1024
 _LARGE_RECEIVE_SIZE = 1024 * 1024
 _COPY_LIMIT = 64 * 1024
+_BLOCK = int(socket.MSG_CMSG_CLOEXEC)  # plain integers: the enumeration's arithmetic takes longer than a call
+_DO_NOT_BLOCK = _BLOCK | int(socket.MSG_DONTWAIT)
+_TRUNCATED = int(socket.MSG_CTRUNC)
 _ANCILLARY_SIZE = socket.CMSG_SPACE(16 * array.array("i").itemsize)
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -250,9 +253,7 @@ class FrameReader:
 
     def receive(self, block: bool = True) -> bool:
         """Takes in what has arrived, waiting for it if ``block``. False at end of file."""
-        flags = socket.MSG_CMSG_CLOEXEC
-        if not block:
-            flags |= socket.MSG_DONTWAIT
+        flags = _BLOCK if block else _DO_NOT_BLOCK
         size = _RECEIVE_SIZE if self._need < _RECEIVE_SIZE else _LARGE_RECEIVE_SIZE
         try:
             data, ancillary, received, _ = self._socket.recvmsg(size, _ANCILLARY_SIZE, flags)
@@ -262,7 +263,7 @@ class FrameReader:
             return False
         if ancillary:
             self._take_descriptors(ancillary)
-        if received & socket.MSG_CTRUNC:
+        if received & _TRUNCATED:
             raise ProtocolError("descriptors were lost: too many in one frame, or too many open files")
         if not data:
             return False

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from swiftlet._payload import discard, dumps, loads
 from swiftlet._segments import SegmentConsumer, SegmentProducer
-from swiftlet._wire import Part, ProtocolError
+from swiftlet._wire import Part
 from swiftlet._worker import _errorlog
 from swiftlet._worker._blobs import Blobs, Function
 from swiftlet._worker._context import Surroundings
@@ -41,19 +41,22 @@ class Calls:
         self._presets.update(presets)
 
     def run(
-        self, blobs: Sequence[int], arguments: list[Part], inputs: list[list[Part]], producer: SegmentProducer
+        self,
+        context_blob: int,
+        function_blob: int,
+        arguments: list[Part],
+        inputs: list[list[Part]],
+        producer: SegmentProducer,
     ) -> list[Part]:
         """The payload of the result. Raises what the call raises, or what kept it from being called.
 
         Every part of ``arguments`` and ``inputs`` is freed when nothing refers to it any more.
         """
-        if len(blobs) != 2:
-            raise ProtocolError(f"a call names its context and its function, not {len(blobs)} blobs")
         unused = [arguments, *inputs]
         try:
-            context = self._blobs.context(blobs[0])
+            context = self._blobs.context(context_blob)
             self._surroundings.apply(context)
-            function = self._load_function(blobs[1])
+            function = self._load_function(function_blob)
             log = context["error_log_file"]
             value = self._evaluate(function, self._load_arguments(unused), log)
         finally:
@@ -70,6 +73,11 @@ class Calls:
     def _load_arguments(self, unused: list[list[Part]]) -> Any:
         """The arguments; takes out of ``unused`` what it loads."""
         consumer = self._consumer
+        if len(unused) == 1:
+            try:
+                return loads(unused.pop(), consumer)
+            except Exception as error:
+                raise _loading_failed("the arguments", error) from error
 
         def take(position: int) -> list[Part]:
             parts, unused[position] = unused[position], []

@@ -16,9 +16,11 @@ from swiftlet._worker import _process
 
 def flush_output() -> None:
     """What the call printed goes out before its outcome."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:  # the call closed or replaced them: then that is its own affair
+        pass
     _process.flush_c_streams()
 
 

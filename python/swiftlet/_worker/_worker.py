@@ -26,7 +26,7 @@ from swiftlet._worker._calls import Calls
 
 WRONG_VERSION = 86
 
-_CALL = struct.Struct("<IHH")
+_CALL = struct.Struct("<IHHQQ")
 _COUNT = struct.Struct("<H")
 _SIZE = struct.Struct("<Q")
 _ONLY_CALL = 1
@@ -38,7 +38,8 @@ class _Waiting(NamedTuple):
 
     task: int
     last: bool
-    blobs: tuple[int, ...]
+    context: int
+    function: int
     arguments: list[Part]
     inputs: list[list[Part]]
 
@@ -167,7 +168,7 @@ class Worker:
     def _run_call(self, call: _Waiting) -> tuple[int, list[Part]]:
         """The outcome as a payload. Nothing of the call's arguments is referred to when this has returned."""
         try:
-            parts = self._calls.run(call.blobs, call.arguments, call.inputs, self._producer)
+            parts = self._calls.run(call.context, call.function, call.arguments, call.inputs, self._producer)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -246,14 +247,15 @@ class Worker:
 
 
 def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> _Waiting:
-    _, blob_count, input_count = _CALL.unpack_from(body)
-    blobs = struct.unpack_from(f"<{blob_count}Q", body, _CALL.size)
-    arguments, offset = _wire.unpack_payload(body, _CALL.size + 8 * blob_count)
+    _, blob_count, input_count, context, function = _CALL.unpack_from(body)
+    if blob_count != 2:
+        raise _wire.ProtocolError(f"a call names its context and its function, not {blob_count} blobs")
+    arguments, offset = _wire.unpack_payload(body, _CALL.size)
     inputs: list[list[Part]] = []
     for _ in range(input_count):
         parts, offset = _wire.unpack_payload(body, offset)
         inputs.append(parts)
-    return _Waiting(task, bool(flags & _ONLY_CALL), blobs, arguments, inputs)
+    return _Waiting(task, bool(flags & _ONLY_CALL), context, function, arguments, inputs)
 
 
 def _without_own_frames(error: BaseException) -> BaseException:

@@ -8,6 +8,7 @@ import struct
 import sys
 
 from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker
+
 from swiftlet import _wire
 
 

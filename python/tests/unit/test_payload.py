@@ -14,6 +14,7 @@ from typing import Any
 import cloudpickle
 import numpy
 import pytest
+
 from swiftlet import _payload, _wire
 from swiftlet._payload import (
     Input,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 from swiftlet import _wire
 from swiftlet._segments import SEGMENT_SIZE, SegmentConsumer, SegmentProducer
 from swiftlet._wire import SegmentPart

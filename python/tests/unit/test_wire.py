@@ -5,6 +5,7 @@ import os
 import socket
 
 import pytest
+
 from swiftlet import _wire
 from swiftlet._wire import FrameReader, ProtocolError, SegmentPart
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 import pytest
 from stand_in import FRESH, Engine, Worker
+
 from swiftlet import _wire
 from swiftlet._payload import Input, RemoteTraceback, dumps, load_error
 

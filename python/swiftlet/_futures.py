@@ -235,6 +235,12 @@ class Future(concurrent.futures.Future[T]):
         called = f" {self._name}" if self._name else ""
         return f"<Future at {id(self):#x}{called} state={text}>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a future cannot be pickled; as an argument of submit it stands for its value, elsewhere use "
+            "result()"
+        )
+
     def __del__(self) -> None:
         link = getattr(self, "_link", None)
         if link is not None and self._ident:

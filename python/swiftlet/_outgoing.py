@@ -95,8 +95,9 @@ class Outgoing:
         self.wake()
 
     def wake(self) -> None:
-        """Wakes the sending thread. For finalisers, too: a ``SimpleQueue`` may be put to anywhere. Unlike a write
-        to a pipe it does not give the interpreter away, so that whoever submits much goes on submitting.
+        """Wakes the sending thread. For finalisers, too: a ``SimpleQueue`` may be put to anywhere. Unlike a
+        write to a pipe it does not give the interpreter away, so that whoever submits much goes on
+        submitting.
         """
         if not self._awake:
             self._awake = True

@@ -23,7 +23,7 @@ class OutputWriter:
 
     def __init__(self, acknowledge: Callable[[int], None]) -> None:
         self._acknowledge = acknowledge
-        self._queue: SimpleQueue[tuple[int, int, bytes] | threading.Event | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, int, bytes] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._decoders: dict[tuple[int, int], codecs.IncrementalDecoder] = {}
 
@@ -34,26 +34,21 @@ class OutputWriter:
             self._thread = threading.Thread(target=self._loop, name="swiftlet-output", daemon=True)
             self._thread.start()
 
-    def drain(self, timeout: float | None = None) -> bool:
-        """Waits until all that came so far is written; False if it was not in time."""
-        if self._thread is None or self._thread is threading.current_thread():
-            return True
-        written = threading.Event()
-        self._queue.put(written)
-        return written.wait(timeout)
-
     def stop(self) -> None:
         """Ends the thread once it has written what came so far."""
         self._queue.put(None)
+
+    def drain(self) -> None:
+        """After ``stop``: waits until all is written."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def _loop(self) -> None:
         while True:
             item = self._queue.get()
             if item is None:
                 return
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
             task, stream, data = item
             self._write(task, stream, data)
             self._acknowledge(len(data))

@@ -85,18 +85,23 @@ class Externals:
 class Inputs:
     """Collects the futures in the arguments of one call; what ``_payload.dumps`` asks for each object."""
 
-    __slots__ = ("_connection", "_externals", "_found", "_positions", "numbers")
+    __slots__ = ("_connection", "_externals", "_found", "_positions", "numbers", "refused")
 
-    def __init__(self, connection: Connection, externals: Externals) -> None:
+    def __init__(self, connection: Connection, externals: Externals | None) -> None:
+        """Without ``externals`` no future is an input; ``refused`` says if there was one."""
         self._connection = connection
         self._externals = externals
         self._positions: dict[int, int] = {}
         self._found: list[object] = []
         self.numbers: list[int] = []
+        self.refused = False
 
     def __call__(self, obj: object) -> _payload.Input | None:
         """What stands for ``obj`` in the payload, if it is a future."""
         if not isinstance(obj, StandardFuture):
+            return None
+        if self._externals is None:
+            self.refused = True
             return None
         path: list[object] = []
         future: StandardFuture[Any] = obj

@@ -16,7 +16,7 @@ from typing import Any
 
 from swiftlet import _outcome, _payload, _serial, _wire
 from swiftlet._connection import Connection
-from swiftlet._errors import InputError, SwiftletError
+from swiftlet._errors import InputError
 from swiftlet._events import EventStream
 from swiftlet._futures import Future
 from swiftlet._references import Externals, Inputs
@@ -45,6 +45,7 @@ class Session:
         init_function: Callable[..., Any] | None,
         restart_limit: int,
         log_sizes: bool,
+        dependencies: bool,
     ) -> None:
         """``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
@@ -55,7 +56,7 @@ class Session:
         self.connection = connection = Connection(version)
         self._function_blobs = BlobStore(connection.new_blob, connection.forget_blob, _FUNCTIONS_KEPT)
         self._context_blobs = BlobStore(connection.new_blob, connection.forget_blob, _CONTEXTS_KEPT)
-        self._externals = Externals(connection)
+        self._externals = Externals(connection) if dependencies else None
         self._requests: dict[Resources, int] = {}
         self._events: EventStream | None = None
         settings = _settings(warm, max_cores, max_workers, restart_limit)
@@ -81,8 +82,10 @@ class Session:
         try:
             parts = _payload.dumps(arguments, connection.producer, reference=inputs)
         except (TypeError, pickle.PicklingError) as error:
-            if isinstance(error, SwiftletError):
-                raise
+            if inputs.refused:
+                raise ValueError(
+                    "Future objects are not supported as input if disable_dependencies=True."
+                ) from None
             raise InputError(
                 f"an argument of {function.name!r} cannot be sent to a worker: {error}"
             ) from error

@@ -76,15 +76,21 @@ class SingleNodeExecutor(BaseExecutor):
     ) -> None:
         self._session: Session | None = None
         self._closed = False
+        _check_combination(
+            block_allocation,
+            init_function,
+            disable_dependencies,
+            refresh_rate,
+            plot_dependency_graph,
+            wait,
+            restart_limit,
+        )
         _refuse_unavailable(
             cache_directory=cache_directory,
             plot_dependency_graph=plot_dependency_graph,
             plot_dependency_graph_filename=plot_dependency_graph_filename,
             export_workflow_filename=export_workflow_filename,
             openmpi_oversubscribe=openmpi_oversubscribe,
-        )
-        _check_combination(
-            block_allocation, init_function, disable_dependencies, refresh_rate, wait, restart_limit
         )
         _check_count("max_workers", max_workers)
         _check_count("max_cores", max_cores)
@@ -101,7 +107,6 @@ class SingleNodeExecutor(BaseExecutor):
         check_fits(self._resources, self._limit)
         self._warm = block_allocation
         self._max_workers = max_workers
-        self._disable_dependencies = disable_dependencies
         self._info: dict[str, Any] = {
             "cores": self._resources.cores,
             "cwd": self._resources.cwd,
@@ -127,6 +132,7 @@ class SingleNodeExecutor(BaseExecutor):
             init_function=init_function,
             restart_limit=restart_limit,
             log_sizes=log_obj_size,
+            dependencies=not disable_dependencies,
         )
 
     def submit(  # type: ignore[override]
@@ -299,6 +305,7 @@ def _check_combination(
     init_function: object,
     disable_dependencies: bool,
     refresh_rate: float,
+    plot_dependency_graph: bool,
     wait: bool,
     restart_limit: int,
 ) -> None:
@@ -323,6 +330,8 @@ def _check_combination(
         raise ValueError(f"refresh_rate has to be a number of seconds above 0, not {refresh_rate!r}")
     if disable_dependencies and refresh_rate != _DEFAULT_REFRESH_RATE:
         raise ValueError("The sleep_interval parameter is only used when disable_dependencies=False.")
+    if disable_dependencies and plot_dependency_graph:
+        raise ValueError("The plot_dependency_graph parameter is only used when disable_dependencies=False.")
 
 
 def _check_count(name: str, value: object, least: int = 1) -> None:

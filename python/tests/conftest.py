@@ -73,6 +73,13 @@ class Script:
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
+    def end_after(self, text: str) -> tuple[int, str, str]:
+        """As ``end``, once it has got ``text`` on its stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+        return self.end()
+
     def end(self, timeout: float = 30) -> tuple[int, str, str]:
         """(exit status, rest of stdout, stderr) once it has ended by itself."""
         try:
@@ -127,6 +134,8 @@ def gone_within(seconds: float, mark: str) -> list[int]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     left = gone_within(5.0, os.environ[MARK])
     if left:
-        names = [Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in left]
+        names = [
+            Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in left
+        ]
         session.exitstatus = 1
         sys.stderr.write(f"\nprocesses of the tests are left: {list(zip(left, names))}\n")

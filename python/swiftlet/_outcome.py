@@ -78,8 +78,7 @@ def decode(
     input where it is still alive, so that all who depend on it raise the same object.
     """
     kind = body[0]
-    if kind == _wire.KIND_VALUE and body.startswith(_SMALL_VALUE, HEAD.size):  # the most frequent case, in
-    short
+    if kind == _wire.KIND_VALUE and body.startswith(_SMALL_VALUE, HEAD.size):  # most are
         try:
             return pickle.loads(body[_SMALL_START:]), None
         except Exception as error:

@@ -68,11 +68,16 @@ def test_shutdown_runs_callbacks_first(warm):
 
 
 def test_an_exception_in_the_block_waits_for_the_calls():
-    with pytest.raises(ZeroDivisionError):
+    def program() -> None:
         with SingleNodeExecutor(max_cores=1) as executor:
-            future = executor.submit(sleep_and_return, 0.2, 7)
-            _ = 1 / 0
-    assert future.result() == 7
+            futures.append(executor.submit(sleep_and_return, 0.2, 7))
+            raise LookupError
+
+    futures = []
+    with pytest.raises(LookupError):
+        program()
+    assert futures[0].done()
+    assert futures[0].result() == 7
 
 
 def test_no_process_is_left(monkeypatch):

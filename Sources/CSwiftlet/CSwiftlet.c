@@ -228,3 +228,8 @@ static uint64_t nanoseconds(clockid_t clock) {
 
 uint64_t sl_monotonic_ns(void) { return nanoseconds(CLOCK_MONOTONIC); }
 uint64_t sl_unix_ns(void) { return nanoseconds(CLOCK_REALTIME); }
+
+void sl_sleep_ns(uint64_t duration) {
+  struct timespec time = {.tv_sec = (time_t)(duration / 1000000000u), .tv_nsec = (long)(duration % 1000000000u)};
+  nanosleep(&time, NULL);
+}

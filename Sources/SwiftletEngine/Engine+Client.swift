@@ -18,8 +18,8 @@ extension Engine {
         switch FrameType(rawValue: header.type) {
         case .submit: try submit(task, &reader, body)
         case .release: while reader.remaining > 0 { apply(.release(TaskID(try reader.integer()))) }
-        case .blob: blobs.add(header.id, Array(body))
-        case .forget: if blobs.forget(header.id) { forgetEverywhere(header.id) }
+        case .blob: blobs.add(BlobID(header.id), Array(body))
+        case .forget: if blobs.forget(BlobID(header.id)) { forgetEverywhere(BlobID(header.id)) }
         case .request:
             let request = ResourceRequest(try Attributes(&reader))
             requests[RequestID(UInt32(truncatingIfNeeded: header.id))] = request
@@ -73,9 +73,9 @@ extension Engine {
         for blob in layout.blobs { blobs.use(blob) }
         let call = Array(body[start...])
         inlineBytes += UInt64(call.count)
-        tasks[task] = TaskPayloads(call: call)
+        tasks[task] = TaskPayloads(call: call, request: request)
         observe(.submitted, task: task)
-        apply(.submit(task, request: request, inputs: layout.inputs))
+        apply(.submit(task, request: request, inputs: Array(layout.inputs)))
         adjustBudget()
     }
 

@@ -103,7 +103,9 @@ extension Engine {
             }
         case .cancelled(let origin): attributes[integer: "origin"] = origin.map { Int($0.rawValue) }
         case .inputFailed(let origin): attributes[integer: "origin"] = Int(origin.rawValue)
-        case .timeLimit: break
+        case .timeLimit:
+            let limit = tasks[task].flatMap { requests[$0.request]?.timeLimit }
+            attributes[number: "limit"] = limit.map { Double($0) / 1e9 }
         case .refused(let reason): attributes[text: "reason"] = reason
         }
         if let tail = worker?.errorTail, !tail.isEmpty { attributes[text: "stderr"] = tail }

@@ -57,18 +57,18 @@ extension Engine {
         }
     }
 
-    private func sendInit(to worker: Worker, index: Int, blobs ids: [UInt64]) {
+    private func sendInit(to worker: Worker, index: Int, blobs ids: [BlobID]) {
         sendBlobs(ids, to: worker.peer)
         worker.peer.link.send(.initialize, id: UInt64(index)) { bytes in
             bytes.append(integer: UInt16(ids.count))
-            for id in ids { bytes.append(integer: id) }
+            for id in ids { bytes.append(integer: id.rawValue) }
         }
     }
 
-    private func sendBlobs(_ ids: [UInt64], to peer: Peer) {
+    private func sendBlobs(_ ids: some Sequence<BlobID>, to peer: Peer) {
         for id in ids where peer.blobs.insert(id).inserted {
             guard let bytes = blobs[id] else { continue }
-            peer.link.send(.blob, id: id) { $0.append(contentsOf: bytes) }
+            peer.link.send(.blob, id: id.rawValue) { $0.append(contentsOf: bytes) }
         }
     }
 
@@ -85,9 +85,9 @@ extension Engine {
             for input in layout.inputs { deliver(tasks[input]?.value ?? [], to: worker.peer) }
             worker.peer.link.send(.call, id: task.rawValue, flags: worker.isFresh ? 1 : 0) { bytes in
                 bytes.append(integer: UInt32(attempt))
-                bytes.append(integer: UInt16(layout.blobs.count))
-                bytes.append(integer: UInt16(layout.inputs.count))
-                for blob in layout.blobs { bytes.append(integer: blob) }
+                bytes.append(integer: UInt16(layout.blobCount))
+                bytes.append(integer: UInt16(layout.inputCount))
+                for blob in layout.blobs { bytes.append(integer: blob.rawValue) }
                 bytes.append(contentsOf: payload)
                 for input in layout.inputs { bytes.append(contentsOf: tasks[input]?.value ?? Payload.none.bytes) }
                 bytes.append(integer: UInt16(0))  // the slot: no attributes

@@ -20,7 +20,7 @@ public struct EngineConfiguration: Sendable {
     public var isWarm: Bool
     public var maxCores: Int?
     public var maxWorkers: Int?
-    public var initBlobs: [UInt64]
+    public var initBlobs: [BlobID]
     public var initRequest: RequestID?
     public var restartLimit: Int
     /// Bytes of payload before producers are asked to spool to files.
@@ -46,7 +46,7 @@ public struct EngineConfiguration: Sendable {
         initBlobs = []
         if let bytes = attributes[bytes: "init_blobs"] {
             for start in stride(from: 0, to: bytes.count - 7, by: 8) {
-                initBlobs.append((0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << (8 * UInt64($1)) })
+                initBlobs.append(BlobID((0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << (8 * UInt64($1)) }))
             }
         }
         initRequest = attributes[integer: "init_request"].map { RequestID(UInt32($0)) }

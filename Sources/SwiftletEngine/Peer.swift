@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
 import SwiftletTransport
 
 /// The client or a worker, as one end of a conversation: what it has been sent already.
@@ -7,7 +8,7 @@ final class Peer {
     let origin: UInt32
     let link: Link
     /// Blobs it has.
-    var blobs: Set<UInt64> = []
+    var blobs: Set<BlobID> = []
 
     init(origin: UInt32, link: Link) {
         self.origin = origin

@@ -10,27 +10,31 @@ struct TaskPayloads {
     var call: [UInt8] = []
     /// An encoded payload; empty while there is none.
     var value: [UInt8] = []
+    var request = RequestID(0)
 }
 
-/// The parts of a SUBMIT after its request id.
+/// Where the parts of a stored call lie.
 struct CallLayout {
-    let blobs: [UInt64]
-    let inputs: [TaskID]
+    private let ids: UnsafeRawBufferPointer
+    let blobCount: Int
+    let inputCount: Int
     /// Where the payload begins.
     let payloadOffset: Int
 
+    /// Reads the counts and passes over the ids; the layout is valid as long as the reader's bytes.
     init(_ reader: inout ByteReader) throws(WireError) {
         let start = reader.offset
-        let blobCount: UInt16 = try reader.integer()
-        let inputCount: UInt16 = try reader.integer()
-        var blobs: [UInt64] = []
-        blobs.reserveCapacity(Int(blobCount))
-        for _ in 0..<blobCount { blobs.append(try reader.integer()) }
-        var inputs: [TaskID] = []
-        for _ in 0..<inputCount { inputs.append(TaskID(try reader.integer())) }
-        self.blobs = blobs
-        self.inputs = inputs
+        blobCount = Int(try reader.integer(UInt16.self))
+        inputCount = Int(try reader.integer(UInt16.self))
+        ids = try reader.slice(UInt64((blobCount + inputCount) * 8))
         payloadOffset = reader.offset - start
+    }
+
+    var blobs: some Sequence<BlobID> { (0..<blobCount).lazy.map { BlobID(id(at: $0)) } }
+    var inputs: some Sequence<TaskID> { (blobCount..<blobCount + inputCount).lazy.map { TaskID(id(at: $0)) } }
+
+    private func id(at index: Int) -> UInt64 {
+        UInt64(littleEndian: ids.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
     }
 }
 
@@ -101,9 +105,9 @@ extension Engine {
         payloadInHand = nil
     }
 
-    func forgetEverywhere(_ blob: UInt64) {
+    func forgetEverywhere(_ blob: BlobID) {
         for worker in workers.values where worker.peer.blobs.remove(blob) != nil {
-            worker.peer.link.send(.forget, id: blob)
+            worker.peer.link.send(.forget, id: blob.rawValue)
         }
     }
 

@@ -47,7 +47,7 @@ public struct Scheduler {
     var idle = WorkerList(.idle)
     var open = WorkerList(.open)
     /// Calls that wait behind another one in a worker and were not asked back.
-    var prefetched = 0
+    public internal(set) var prefetched = 0
     /// When to look for calls that are stuck behind a long one.
     var watch: Instant?
     /// The wake that the shell knows of.

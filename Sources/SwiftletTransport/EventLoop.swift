@@ -39,6 +39,9 @@ public final class EventLoop {
     private var afterEvents: [() -> Void] = []
     private var running = false
 
+    /// How long to let events gather before the next turn, in nanoseconds; asked for before each wait.
+    public var gathering: () -> UInt64 = { 0 }
+
     public init() {
         poll = sl_poll_create()
         precondition(poll >= 0, "no epoll instance could be made")
@@ -93,6 +96,8 @@ public final class EventLoop {
         while running {
             finishTurn()
             guard running else { break }
+            let pause = gathering()
+            if pause > 0 { sl_sleep_ns(pause) }
             let count = Int(sl_poll_wait(poll, &ready, 128, timeout()))
             precondition(count >= 0, "waiting for events failed")
             for order in [Order.early, .normal] {

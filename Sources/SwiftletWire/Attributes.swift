@@ -66,6 +66,7 @@ public struct Attributes: Hashable, Sendable {
 
     public func write(to bytes: inout [UInt8]) {
         bytes.append(integer: UInt16(values.count))
+        if values.isEmpty { return }
         for (key, value) in values.sorted(by: { $0.key < $1.key }) {
             bytes.append(UInt8(key.utf8.count))
             bytes.append(contentsOf: key.utf8)

@@ -7,31 +7,34 @@ public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Reads little-endian values from bytes it does not own; every read is checked against the end.
-public struct ByteReader {
-    private let bytes: UnsafeRawBufferPointer
-    public private(set) var offset = 0
+@frozen public struct ByteReader {
+    @usableFromInline let bytes: UnsafeRawBufferPointer
+    @usableFromInline var position = 0
 
-    public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    @inlinable public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    public var remaining: Int { bytes.count - offset }
+    /// How many bytes have been read.
+    @inlinable public var offset: Int { position }
+
+    @inlinable public var remaining: Int { bytes.count - position }
 
     @inlinable
     public mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(WireError) -> T {
-        T(littleEndian: try load(T.self))
+        let size = MemoryLayout<T>.size
+        guard remaining >= size else { throw endsEarly("a number") }
+        var value: T = 0
+        withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<position + size])) }
+        position += size
+        return T(littleEndian: value)
     }
 
-    @usableFromInline
-    mutating func load<T: FixedWidthInteger>(_ type: T.Type) throws(WireError) -> T {
-        guard remaining >= MemoryLayout<T>.size else { throw WireError("ends within a number at byte \(offset)") }
-        defer { offset += MemoryLayout<T>.size }
-        return bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
-    }
+    @usableFromInline func endsEarly(_ what: String) -> WireError { WireError("ends within \(what) at byte \(position)") }
 
     /// The next `count` bytes, not copied: valid as long as what the reader was made from.
-    public mutating func slice(_ count: UInt64) throws(WireError) -> UnsafeRawBufferPointer {
-        guard count <= UInt64(remaining) else { throw WireError("ends within a field of \(count) bytes at byte \(offset)") }
-        defer { offset += Int(count) }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(count)])
+    @inlinable public mutating func slice(_ count: UInt64) throws(WireError) -> UnsafeRawBufferPointer {
+        guard count <= UInt64(remaining) else { throw endsEarly("a field of \(count) bytes") }
+        defer { position += Int(count) }
+        return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(count)])
     }
 
     public mutating func text(_ count: UInt64) throws(WireError) -> String {
@@ -40,7 +43,7 @@ public struct ByteReader {
 
     /// Everything up to the end.
     public mutating func rest() -> UnsafeRawBufferPointer {
-        defer { offset = bytes.count }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset...])
+        defer { position = bytes.count }
+        return UnsafeRawBufferPointer(rebasing: bytes[position...])
     }
 }

@@ -9,6 +9,11 @@ public struct Payload: Sendable {
     public struct SegmentPart: Hashable, Sendable {
         public let segment: UInt64
         public let length: UInt64
+
+        @inlinable public init(segment: UInt64, length: UInt64) {
+            self.segment = segment
+            self.length = length
+        }
     }
 
     public init(bytes: [UInt8]) { self.bytes = bytes }
@@ -28,7 +33,7 @@ public struct Payload: Sendable {
     }
 
     /// Passes over a payload and returns the bytes it takes; calls `part` for each part that lies in a segment.
-    public static func scan(
+    @inlinable public static func scan(
         _ reader: inout ByteReader, segmentPart: (SegmentPart) -> Void
     ) throws(WireError) {
         for _ in 0..<(try reader.integer(UInt16.self)) {

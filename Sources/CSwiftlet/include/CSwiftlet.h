@@ -77,5 +77,6 @@ void sl_raise_descriptor_limit(void);
 
 uint64_t sl_monotonic_ns(void);
 uint64_t sl_unix_ns(void);
+void sl_sleep_ns(uint64_t nanoseconds);
 
 #endif

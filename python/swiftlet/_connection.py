@@ -131,41 +131,39 @@ class Connection:
             self._append(_wire.REQUEST, ident, _wire.pack_attributes(settings))
             return ident
 
-    def submit(
+    def append_call(
         self,
         request: int,
-        blobs: Callable[[], tuple[int, int]],
-        inputs: Sequence[int],
+        context: int,
+        function: int,
+        inputs: Sequence[int] | None,
         parts: list[Part],
         name: str,
     ) -> Future[Any]:
-        """Sends a call. ``blobs()`` gives context and function, sending what is new, in one piece with the
-        call.
-        """
+        """Puts a call among what is to be sent; ``send`` follows. The caller holds ``outgoing.lock``."""
+        if self._closing or self._failure is not None:
+            self.check_open()
         future: Future[Any] = Future(self, name)
         payload = _wire.pack_payload(parts)
+        if inputs:
+            payload = struct.pack(f"<{len(inputs)}Q", *inputs) + payload
+        size = len(payload)
+        ident = self._next_task
+        word = (_SUBMIT_FIXED + size) << 16 | _wire.SUBMIT
+        head = _SUBMIT.pack(word, ident, request, 2, len(inputs) if inputs else 0, context, function)
+        self._next_task = ident + 1
+        future._ident = ident
+        self.tasks[ident] = future
+        self.outgoing.append(head + payload, _SUBMIT.size + size)
+        return future
+
+    def send(self) -> None:
+        """Sends at once while little is under way, else when enough has gathered."""
         outgoing = self.outgoing
-        with outgoing.lock:
-            if self._closing or self._failure is not None:
-                self.producer.sent(parts)
-                self.check_open()
-            context, function = blobs()
-            ident = self._next_task
-            self._next_task = ident + 1
-            future._ident = ident
-            self.tasks[ident] = future
-            if inputs:
-                payload = struct.pack(f"<{len(inputs)}Q", *inputs) + payload
-            word = (_SUBMIT_FIXED + len(payload)) << 16 | _wire.SUBMIT
-            head = _SUBMIT.pack(word, ident, request, 2, len(inputs), context, function)
-            outgoing.append(head + payload, _SUBMIT.size + len(payload))
-        if len(parts) > 1 or type(parts[0]) is not bytes:
-            self.producer.sent(parts)
         if len(self.tasks) <= SEND_AT_ONCE or outgoing.pressed():
             outgoing.flush()
-        else:
+        elif not outgoing.awake:
             outgoing.wake()
-        return future
 
     def new_external(self) -> int:
         """Declares a task that ends when ``resolve`` is called; its number."""

@@ -61,7 +61,7 @@ class Outgoing:
         self._room = threading.Condition(self.lock)
         self._closed = False
         self._noticed = False
-        self._awake = False
+        self.awake = False
         self._never_waits: set[int] = set()
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="swiftlet-sender", daemon=True)
@@ -99,8 +99,8 @@ class Outgoing:
         write to a pipe it does not give the interpreter away, so that whoever submits much goes on
         submitting.
         """
-        if not self._awake:
-            self._awake = True
+        if not self.awake:
+            self.awake = True
             self._wakes.put(None)
 
     # Sending
@@ -151,7 +151,7 @@ class Outgoing:
         self.lock = threading.RLock()
         self._room = threading.Condition(self.lock)
         self._closed = True
-        self._awake = True
+        self.awake = True
 
     def _pass_on(self, token: object) -> None:
         with self.lock:
@@ -234,7 +234,7 @@ class Outgoing:
     def _loop(self) -> None:
         while not self._closed:
             self._wakes.get()
-            self._awake = False
+            self.awake = False
             self.flush()
 
 

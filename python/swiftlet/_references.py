@@ -91,9 +91,8 @@ class Inputs:
         """Without ``externals`` no future is an input; ``refused`` says if there was one."""
         self._connection = connection
         self._externals = externals
-        self._positions: dict[int, int] = {}
-        self._found: list[object] = []
-        self.numbers: list[int] = []
+        self._positions: dict[int, int] | None = None
+        self.numbers: list[int] | None = None
         self.refused = False
 
     def __call__(self, obj: object) -> _payload.Input | None:
@@ -112,6 +111,8 @@ class Inputs:
             number = future._ident
         else:
             number = self._externals.number(future)
+        if self._positions is None or self.numbers is None:
+            self._positions, self.numbers, self._found = {}, [], []
         position = self._positions.get(number)
         if position is None:
             position = self._positions[number] = len(self.numbers)

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from swiftlet import _outcome, _payload, _serial, _wire
 from swiftlet._connection import Connection
@@ -51,8 +51,9 @@ class Session:
         initial = Function(init_function) if init_function is not None else None
         self.warm = warm
         self._log_sizes = log_sizes
-        self._functions = FunctionCache()
         self._surroundings = Surroundings(fresh=not warm)
+        self._functions = FunctionCache(self._surroundings)
+        self._plan = _Plan()
         self.connection = connection = Connection(version)
         self._function_blobs = BlobStore(connection.new_blob, connection.forget_blob, _FUNCTIONS_KEPT)
         self._context_blobs = BlobStore(connection.new_blob, connection.forget_blob, _CONTEXTS_KEPT)
@@ -73,6 +74,7 @@ class Session:
 
     def function(self, fn: Callable[..., Any]) -> Function:
         """``fn`` as it is sent. Raises for what cannot be submitted."""
+        self.look()
         return self._functions.get(fn)
 
     def call(self, function: Function, arguments: Arguments, resources: Resources) -> Future[Any]:
@@ -89,21 +91,42 @@ class Session:
             raise InputError(
                 f"an argument of {function.name!r} cannot be sent to a worker: {error}"
             ) from error
-        context_key, context = self._surroundings.get(
-            resources.cwd, resources.error_log_file, resources.threads_per_core
-        )
-        request = self._requests.get(resources) or self._request(resources)
-
-        def blobs() -> tuple[int, int]:
-            return (
-                self._context_blobs.number(context_key, context),
-                self._function_blobs.number(function.key, function.data),
-            )
-
-        future = connection.submit(request, blobs, inputs.numbers, parts, function.name)
+        outgoing = connection.outgoing
+        try:
+            with outgoing.lock:
+                plan = self._plan
+                if plan.resources is not resources or plan.function is not function:
+                    plan = self._plan = self._planned(resources, function)
+                future = connection.append_call(
+                    plan.request, plan.context, plan.blob, inputs.numbers, parts, function.name
+                )
+        finally:
+            if len(parts) > 1 or type(parts[0]) is not bytes:
+                connection.producer.sent(parts)
+        connection.send()
         if self._log_sizes:
             _log("Send", sum(_outcome.part_size(part) for part in parts) + len(function.data))
         return future
+
+    def look(self) -> None:
+        """Sees whether path, environment and so on are as they were."""
+        if self._surroundings.look():
+            self._plan = _Plan()
+
+    def _planned(self, resources: Resources, function: Function) -> _Plan:
+        """The numbers for calls of a function with these resources; sends what they stand for. The lock is
+        held.
+        """
+        key, context = self._surroundings.get(
+            resources.cwd, resources.error_log_file, resources.threads_per_core
+        )
+        return _Plan(
+            resources,
+            function,
+            self._requests.get(resources) or self._request(resources),
+            self._context_blobs.number(key, context),
+            self._function_blobs.number(function.key, function.data),
+        )
 
     def status(self) -> dict[str, Any]:
         """The engine's own numbers."""
@@ -123,6 +146,18 @@ class Session:
     def _request(self, resources: Resources) -> int:
         number = self._requests[resources] = self.connection.new_request(resources.request())
         return number
+
+
+class _Plan(NamedTuple):
+    """What the last call named: the next one is often like it, and what was used last has not been
+    forgotten.
+    """
+
+    resources: Resources | None = None
+    function: Function | None = None
+    request: int = 0
+    context: int = 0
+    blob: int = 0
 
 
 def _settings(

@@ -63,7 +63,7 @@ class BlobStore:
 class Function:
     """A callable as it is sent."""
 
-    __slots__ = ("data", "fn", "key", "name")
+    __slots__ = ("data", "fn", "key", "module", "name")
 
     def __init__(self, fn: Callable[..., object]) -> None:
         """Pickles it. ``ValueError`` if it has a parameter that submit needs, ``InputError`` if it cannot be
@@ -76,6 +76,7 @@ class Function:
                 f"in the submitted functions. Rename the parameter of {name_of(fn)!r}."
             )
         self.fn = fn
+        self.module: str = getattr(fn, "__module__", None) or ""
         self.name = name_of(fn)
         try:
             self.data = _payload.dump_callable(fn)
@@ -91,18 +92,25 @@ class Function:
 class FunctionCache:
     """Functions by identity, where that is exact."""
 
-    def __init__(self) -> None:
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
         self._known: OrderedDict[int, Function] = OrderedDict()
 
     def get(self, fn: Callable[..., object]) -> Function:
         """``fn`` as it is sent; raises as ``Function``. ``TypeError`` if it cannot be called."""
         known = self._known.get(id(fn))
-        if known is not None and known.fn is fn and travels_by_reference(fn):
+        by_value = self._surroundings.by_value
+        if (
+            known is not None
+            and known.fn is fn
+            and not by_value
+            and getattr(sys.modules.get(known.module), known.name, None) is fn
+        ):
             return known
         if not callable(fn):
             raise TypeError(f"{fn!r} is not a callable object")
         function = Function(fn)
-        if travels_by_reference(fn):
+        if not by_value and travels_by_reference(fn):
             if len(self._known) >= _FUNCTIONS_KEPT:
                 with contextlib.suppress(KeyError):
                     self._known.popitem(last=False)
@@ -119,10 +127,7 @@ def travels_by_reference(fn: Callable[..., object]) -> bool:
     module_name = getattr(fn, "__module__", None)
     if not isinstance(module_name, str) or module_name == "__main__":
         return False
-    module = sys.modules.get(module_name)
-    if module is None or getattr(module, fn.__qualname__, None) is not fn:
-        return False
-    return not by_value_modules()
+    return getattr(sys.modules.get(module_name), fn.__qualname__, None) is fn
 
 
 def by_value_modules() -> tuple[str, ...]:
@@ -168,14 +173,12 @@ class Surroundings:
         self._path: list[str] = []
         self._environment: dict[Any, Any] | None = None
         self._directory: str | None = None
-        self._by_value: tuple[str, ...] = ()
+        self.by_value: tuple[str, ...] = ()
         self._needs_directory = True
         self._made: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
     def get(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> tuple[bytes, bytes]:
-        """(digest, bytes) of the context for calls with these resources."""
-        if self._changed():
-            self._made.clear()
+        """(digest, bytes) of the context for calls with these resources, as of the last ``look``."""
         key = (cwd, error_log_file, threads)
         made = self._made.get(key)
         if made is None:
@@ -187,10 +190,11 @@ class Surroundings:
 
     def initial(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> bytes:
         """The context in which warm workers prepare, with the environment."""
-        self._changed()
+        self.look()
         return self._make(cwd, error_log_file, threads, True)
 
-    def _changed(self) -> bool:
+    def look(self) -> bool:
+        """Takes in what is now; True if something changed since the last time."""
         changed = False
         if sys.path != self._path:
             self._path = list(sys.path)
@@ -202,14 +206,16 @@ class Surroundings:
                 self._directory = directory
                 changed = True
         by_value = by_value_modules()
-        if by_value != self._by_value:
-            self._by_value = by_value
+        if by_value != self.by_value:
+            self.by_value = by_value
             changed = True
         if self._fresh:
             environment = os.environ._data  # type: ignore[attr-defined]
             if environment != self._environment:
                 self._environment = dict(environment)
                 changed = True
+        if changed:
+            self._made.clear()
         return changed
 
     def _make(self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool) -> bytes:
@@ -225,7 +231,7 @@ class Surroundings:
             "cwd": directory,
             "error_log_file": error_log_file,
             "threads": threads or 1,
-            "by_value": list(self._by_value),
+            "by_value": list(self.by_value),
         }
         return pickle.dumps(content, 5)
 

@@ -159,7 +159,9 @@ class SingleNodeExecutor(BaseExecutor):
 
     def _dispatch(self, function: Function, arguments: Any, resources: Resources) -> Future[Any]:
         """Where every validated call passes: hands it to the engine."""
-        return self._active().call(function, arguments, resources)
+        session = self._session
+        assert session is not None
+        return session.call(function, arguments, resources)
 
     def _call_resources(self, resource_dict: Mapping[str, Any]) -> Resources:
         call = validated(resource_dict)
@@ -187,6 +189,7 @@ class SingleNodeExecutor(BaseExecutor):
     def _submit_calls(
         self, function: Function, calls: tuple[Any, ...] | list[tuple[Any, ...]]
     ) -> Future[Any]:
+        self._active().look()
         return self._dispatch(function, (calls, {}) if isinstance(calls, tuple) else calls, self._resources)
 
     def _cancel_if_waiting(self, future: StandardFuture[Any]) -> None:

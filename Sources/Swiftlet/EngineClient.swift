@@ -129,7 +129,8 @@ final class EngineClient: Sendable {
 
     private static func engineIsGone(_ reason: String?) -> TaskError {
         TaskError(
-            code: .engineEnded, description: "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did"), errorOutput: "")
+            code: .engineEnded, description: "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did"),
+            errorOutput: "")
     }
 
     private static func attributes(_ texts: [String: String]) -> Attributes {

@@ -59,7 +59,11 @@ public struct TaskHandle<Output: Codable & Sendable>: Sendable {
     /// - Throws: ``TaskError`` where it has no value.
     public var value: Output {
         get async throws(TaskError) {
-            let result = await withTaskCancellationHandler { await call.result() } onCancel: { call.cancel() }
+            let result = await withTaskCancellationHandler {
+                await call.result()
+            } onCancel: {
+                call.cancel()
+            }
             return try TaskCoding.decode(Output.self, result.get())
         }
     }

@@ -4,7 +4,9 @@
 public struct TaskError: Error, Sendable, CustomStringConvertible {
     /// What kind of end it was. More kinds may come; a `switch` over them needs a default.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        private enum Kind: String, Sendable { case failed, lost, cancelled, inputFailed, timeLimit, refused, undecodable, engineEnded }
+        private enum Kind: String, Sendable {
+            case failed, lost, cancelled, inputFailed, timeLimit, refused, undecodable, engineEnded
+        }
         private let kind: Kind
 
         /// `run()` threw an error.

@@ -26,9 +26,15 @@ enum WorkerProcess {
     private static func perform(_ call: WorkerChannel.Call, type name: String?) async -> Result<[UInt8], TaskError> {
         guard let name, let type = TaskTypeName.type(named: name) else {
             return .failure(
-                TaskError(code: .refused, description: "the worker has no task type \(name ?? "?"): is it the same program?", errorOutput: ""))
+                TaskError(
+                    code: .refused, description: "the worker has no task type \(name ?? "?"): is it the same program?",
+                    errorOutput: ""))
         }
-        do { return .success(try await perform(type, call.arguments)) } catch let error as TaskError { return .failure(error) } catch {
+        do {
+            return .success(try await perform(type, call.arguments))
+        } catch let error as TaskError {
+            return .failure(error)
+        } catch {
             return .failure(TaskError(code: .failed, description: "\(error)", errorOutput: ""))
         }
     }

@@ -35,7 +35,9 @@ public enum SwiftletProgram {
         init(_ arguments: ArraySlice<String>) {
             var rest = arguments
             while let name = rest.popFirst() {
-                guard ["--fd", "--client-pid", "--log"].contains(name), let value = rest.popFirst() else { SwiftletProgram.refuse(name) }
+                guard ["--fd", "--client-pid", "--log"].contains(name), let value = rest.popFirst() else {
+                    SwiftletProgram.refuse(name)
+                }
                 values[name] = value
             }
         }

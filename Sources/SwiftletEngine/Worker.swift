@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
-import SwiftletModel
 import SwiftletLaunch
+import SwiftletModel
 import SwiftletTransport
 
 /// What a worker works on.

@@ -82,8 +82,10 @@ public final class WorkerChannel {
         case .end: waiting.append(.end)
         case .call: waiting.append(.call(try Self.call(header, body)))
         case .recall:
-            guard let index = waiting.firstIndex(where: { if case .call(let call) = $0 { call.task == header.id } else { false } })
-            else { return }
+            let index = waiting.firstIndex { message in
+                if case .call(let call) = message { call.task == header.id } else { false }
+            }
+            guard let index else { return }
             waiting.remove(at: index)
             channel.send { $0.append(frame: .recalled, id: header.id) }
         case .budget, .retire, .reuse: break  // it makes no segments, and reads none

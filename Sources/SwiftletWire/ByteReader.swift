@@ -23,7 +23,8 @@ public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
         let size = MemoryLayout<T>.size
         guard remaining >= size else { throw endsEarly("a number") }
         var value: T = 0
-        withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<position + size])) }
+        let source = UnsafeRawBufferPointer(rebasing: bytes[position..<position + size])
+        withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: source) }
         position += size
         return T(littleEndian: value)
     }

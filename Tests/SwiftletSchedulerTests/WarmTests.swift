@@ -16,9 +16,10 @@ import Testing
     @Test func shrinkingEndsIdleWorkersFirstAndGrowingUsesTheLowestFreePlaces() {
         var trace = Trace.warm(3)
         _ = trace.submit(1)  // on worker 3
-        #expect(trace.send(.resize(1)) == [
-            .endWorker(WorkerID(2), politely: true), .endWorker(WorkerID(1), politely: true),
-        ])
+        #expect(
+            trace.send(.resize(1)) == [
+                .endWorker(WorkerID(2), politely: true), .endWorker(WorkerID(1), politely: true),
+            ])
         #expect(trace.dies(1, .exited(status: 0)) == [])
         #expect(trace.dies(2, .exited(status: 0)) == [])
         #expect(trace.send(.resize(2)) == [.startWorker(WorkerID(4), index: 0, slot: ResourceRequest())])

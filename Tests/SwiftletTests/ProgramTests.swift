@@ -6,7 +6,8 @@ import Testing
 @Suite struct ProgramTests {
     private func run(_ program: String, _ arguments: String...) throws -> [String] {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: program)
+        let builds = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        process.executableURL = builds.appending(path: program)
         process.arguments = arguments
         let output = Pipe()
         process.standardOutput = output

@@ -38,7 +38,9 @@ struct Printer: RemoteTask {
 
 struct Undecodable: RemoteTask {
     struct Value: Codable, Sendable {
-        func encode(to encoder: any Encoder) throws { throw EncodingError.invalidValue(0, .init(codingPath: [], debugDescription: "never")) }
+        func encode(to encoder: any Encoder) throws {
+            throw EncodingError.invalidValue(0, .init(codingPath: [], debugDescription: "never"))
+        }
         init(from decoder: any Decoder) throws {}
         init() {}
     }
@@ -85,7 +87,9 @@ func report<T: RemoteTask>(_ executor: Executor, _ task: T) async {
                 let handle = try executor.submit(Sleeper())
                 let waiting = Task { try await handle.value }
                 waiting.cancel()
-                if case .failure(let error) = await waiting.result { print("\((error as? TaskError)?.code.description ?? "other")") }
+                if case .failure(let error) = await waiting.result {
+                    print((error as? TaskError)?.code.description ?? "other")
+                }
                 await report(executor, Square(number: 4))
             }
         case "throw":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A hundred thousand calls while somebody kills workers: every future ends, every value is right, nothing is left."""
+"""A hundred thousand calls while somebody kills workers: every future ends, every value is right."""
 
 from __future__ import annotations
 

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
-import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
@@ -27,11 +27,10 @@ def leave_children_behind():
          "import os, subprocess\\n"
          "print(subprocess.Popen(['sleep', '600'], start_new_session=True, stdout=subprocess.DEVNULL).pid)"],
         stdout=subprocess.PIPE, text=True)
-    os.write(pipe, f"{ordinary.pid} {double.stdout.strip()} {os.getpid()}\\n".encode())
+    with open(%(fifo)r, "w") as pids:
+        print(ordinary.pid, double.stdout.strip(), os.getpid(), file=pids)
     time.sleep(600)
 
-pipe = int(sys.argv[1])
-os.set_inheritable(pipe, True)
 with SingleNodeExecutor(max_workers=2, block_allocation=%(warm)s) as executor:
     future = executor.submit(leave_children_behind)
     try:
@@ -71,16 +70,17 @@ class Run:
 
     def __init__(self, tmp_path: Path, warm: bool) -> None:
         script = tmp_path / "client.py"
-        script.write_text(textwrap.dedent(CLIENT % {"warm": warm}))
         fifo = tmp_path / "pids"
         os.mkfifo(fifo)
-        # The call writes to a file it opens itself: only descriptors 0 to 3 reach a worker.
-        script.write_text(script.read_text().replace("pipe = int(sys.argv[1])\nos.set_inheritable(pipe, True)\n", "")
-                          .replace("os.write(pipe, ", f"open({str(fifo)!r}, 'wb').write("))
+        script.write_text(CLIENT % {"warm": warm, "fifo": str(fifo)})
         environment = dict(os.environ, SWIFTLET_LOG=str(tmp_path / "engine.log"))
         self.log = tmp_path / "engine.log"
         self.client = subprocess.Popen(
-            [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            [sys.executable, str(script)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         ordinary, escaped, worker = (int(word) for word in fifo.read_text().split())
         self.tree = descendants(self.client.pid)
@@ -89,12 +89,16 @@ class Run:
         self.engine = self.named(" engine ")
         self.guardian = self.named(" guardian")
         self.fork_server = next(
-            pid for pid, parent in self.parents().items() if parent == self.guardian and "_worker" in self.tree[pid]
+            pid
+            for pid, parent in self.parents().items()
+            if parent == self.guardian and "_worker" in self.tree[pid]
         )
         self.watches = {pid: os.pidfd_open(pid) for pid in self.tree}
 
     def named(self, words: str) -> int:
-        (pid,) = [pid for pid, command in self.tree.items() if words in command + " " and "swiftlet" in command]
+        (pid,) = [
+            pid for pid, command in self.tree.items() if words in command + " " and "swiftlet" in command
+        ]
         return pid
 
     def parents(self) -> dict[int, int]:
@@ -168,6 +172,7 @@ def test_engine_and_guardian_killed_together_leave_no_worker(run: Run) -> None:
     os.kill(run.guardian, signal.SIGKILL)
     alive = run.survivors(2.5)
     assert [command for command in alive if "_worker" in command or "swiftlet" in command] == []
-    for pid, command in run.tree.items():
-        if command in alive:
-            os.kill(pid, signal.SIGKILL)  # the children of a call that had nobody left to watch over them
+    for pid, watch in run.watches.items():
+        with contextlib.suppress(ProcessLookupError):
+            if run.tree[pid] in alive:  # the children of a call that had nobody left to watch over them
+                signal.pidfd_send_signal(watch, signal.SIGKILL)

@@ -73,6 +73,7 @@ extension Engine {
         for blob in layout.blobs { blobs.use(blob) }
         let call = Array(body[start...])
         inlineBytes += UInt64(call.count)
+        argumentBytes += UInt64(call.count)
         tasks[task] = TaskPayloads(call: call, request: request)
         observe(.submitted, task: task)
         apply(.submit(task, request: request, inputs: Array(layout.inputs)))

@@ -40,6 +40,8 @@ public final class Engine {
     var segments = SegmentTable()
     /// Bytes of arguments and values that lie in the engine's own memory.
     var inlineBytes: UInt64 = 0
+    /// Those of them that go when their tasks have ended, without anybody's doing.
+    var argumentBytes: UInt64 = 0
     var budgetLevel: UInt8 = 0
 
     /// The value or error that the event at hand brings.

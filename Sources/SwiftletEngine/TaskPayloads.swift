@@ -70,6 +70,7 @@ extension Engine {
     func dropArguments(of task: TaskID) {
         guard let call = tasks[task]?.call, !call.isEmpty else { return }
         inlineBytes -= UInt64(call.count)
+        argumentBytes -= UInt64(call.count)
         call.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
             guard let layout = try? CallLayout(&reader) else { return }
@@ -111,13 +112,13 @@ extension Engine {
         }
     }
 
-    /// Tells producers when the budget of payload bytes is used up (1: spool to files), when even that does not help (2: submit
-    /// nothing), and when there is room again. It changes back with some slack, so that it does not flicker.
+    /// Tells producers when the budget of payload bytes is used up (1: spool to files), when the arguments of waiting tasks alone
+    /// exceed it all the same (2: submit nothing; they go as tasks end), and when there is room again. It changes back with some slack, so that it does not flicker.
     func adjustBudget() {
         guard let budget = configuration?.memoryBudget, budget < .max else { return }
         let used = inlineBytes + segments.memoryBytes
         let level: UInt8 =
-            inlineBytes > budget + budget / 2 || (budgetLevel == 2 && inlineBytes > budget)
+            argumentBytes > budget + budget / 2 || (budgetLevel == 2 && argumentBytes > budget)
             ? 2 : used > budget || (budgetLevel > 0 && used > budget / 5 * 4) ? 1 : 0
         guard level != budgetLevel else { return }
         budgetLevel = level

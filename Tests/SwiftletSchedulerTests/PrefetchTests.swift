@@ -4,17 +4,17 @@ import SwiftletScheduler
 import Testing
 
 @Suite struct PrefetchTests {
-    @Test func aQuickWorkerIsGivenFourCallsAheadWhichBeginInTurn() {
+    @Test func aQuickWorkerIsGivenSixteenCallsAheadWhichBeginInTurn() {
         var trace = Trace.quick(1)
         #expect(trace.submit(10) == begins(10, on: 1))
         #expect(trace.submit(11).first == .assign(TaskID(11), WorkerID(1), attempt: 1))
-        for id in 12...14 as ClosedRange<UInt64> {
+        for id in 12...26 as ClosedRange<UInt64> {
             #expect(trace.submit(id) == [.assign(TaskID(id), WorkerID(1), attempt: 1)])
         }
-        #expect(trace.submit(15) == [])
-        #expect(trace.scheduler.counts.ready == 5)
+        #expect(trace.submit(27) == [])
+        #expect(trace.scheduler.counts.ready == 17)
         let next: [SchedulerAction] = [
-            .begun(TaskID(11), WorkerID(1), attempt: 1), .assign(TaskID(15), WorkerID(1), attempt: 1),
+            .begun(TaskID(11), WorkerID(1), attempt: 1), .assign(TaskID(27), WorkerID(1), attempt: 1),
         ]
         #expect(trace.ends(10, on: 1) == over(10, .value) + next)
     }

@@ -22,7 +22,7 @@ from swiftlet import _exit, _outcome, _wire
 from swiftlet._engine_process import EngineProcess
 from swiftlet._errors import EngineDiedError
 from swiftlet._futures import FINISHED, NOTIFIED, Future
-from swiftlet._outgoing import Outgoing
+from swiftlet._outgoing import NOTICE_AFTER, Outgoing
 from swiftlet._output import OutputWriter
 from swiftlet._segments import SegmentConsumer, SegmentProducer
 from swiftlet._wire import AttributeValue, Part
@@ -34,6 +34,7 @@ END_SECONDS = 15.0
 
 _SUBMIT = struct.Struct("<QQIHHQQ")
 _SUBMIT_FIXED = _SUBMIT.size - _wire.HEADER.size
+_NO_ROOM = 2
 _SIZE = struct.Struct("<Q")
 
 Settings = Mapping[str, AttributeValue]
@@ -61,6 +62,8 @@ class Connection:
         self.tasks: dict[int, Future[Any]] = {}
         self.started = 0
         self.ended = threading.Event()
+        self.full = False
+        self._has_room = threading.Event()
         self.consumer = SegmentConsumer()
         self.consumer.freed = _Freed(self)
         self.on_event: Callable[[int, bytes], None] | None = None
@@ -109,6 +112,19 @@ class Connection:
         return self._engine.process.pid
 
     # What executors ask for
+
+    def wait_for_room(self) -> None:
+        """Waits while the arguments of calls that have not ended fill the engine's budget."""
+        if not self._has_room.wait(NOTICE_AFTER):
+            self.outgoing.notice_waiting()
+            self._has_room.wait()
+
+    def _set_full(self, full: bool) -> None:
+        self.full = full
+        if full:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
 
     def new_blob(self, data: bytes) -> int:
         """Sends bytes that many calls will name; their number."""
@@ -394,6 +410,7 @@ class Connection:
             self.producer.reuse(ident)
         elif kind == _wire.BUDGET:
             self.producer.set_budget(ident)
+            self._set_full(ident >= _NO_ROOM)
         elif kind in (_wire.EXPLANATION, _wire.STATUS_IS):
             entry = self._inquiries.pop((kind, ident), None)
             if entry is not None:
@@ -420,6 +437,7 @@ class Connection:
             elif not expected:
                 self._failure = self._died(reason or self._farewell or "the engine died")
             self._closing = True
+        self._set_full(False)
         self.outgoing.close()
         while self.tasks:
             _, future = self.tasks.popitem()
@@ -458,6 +476,8 @@ class Connection:
             future._detach(error)
         self.tasks.clear()
         self.ended = threading.Event()
+        self.full = False
+        self._has_room = threading.Event()
         self.ended.set()
 
     def _error_of(self, ident: int) -> BaseException | None:

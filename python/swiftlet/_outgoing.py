@@ -222,14 +222,18 @@ class Outgoing:
         if self._noticed:
             poll.poll()
         elif not poll.poll(NOTICE_AFTER * 1000):
+            self.notice_waiting()
+            poll.poll()
+
+    def notice_waiting(self) -> None:
+        """Says once that submit waits."""
+        if not self._noticed:
             self._noticed = True
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 sys.stderr.write(
-                    "swiftlet: the engine takes no more calls for now (its memory budget is used up, or it "
-                    "is "
-                    "stopped); submit waits until it does\n"
+                    "swiftlet: the engine takes no more calls for now (its memory budget is used up, or "
+                    "it is stopped); submit waits until it does\n"
                 )
-            poll.poll()
 
     def _loop(self) -> None:
         while not self._closed:

@@ -80,6 +80,8 @@ class Session:
     def call(self, function: Function, arguments: Arguments, resources: Resources) -> Future[Any]:
         """Submits a call. ``InputError`` if the arguments cannot be pickled."""
         connection = self.connection
+        if connection.full:
+            connection.wait_for_room()
         inputs = Inputs(connection, self._externals)
         try:
             parts = _payload.dumps(arguments, connection.producer, reference=inputs)

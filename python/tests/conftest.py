@@ -8,17 +8,16 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from marked_processes import MARK, gone_within
 
 from swiftlet import SingleNodeExecutor
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
-MARK = "SWIFTLET_TEST_SESSION"
 STUCK_AFTER = 100.0
 
 os.environ[MARK] = uuid.uuid4().hex
@@ -105,30 +104,6 @@ def script(tmp_path: Path) -> Iterator[type[Script]]:
         if program.process.poll() is None:
             program.process.kill()
         program.process.communicate()
-
-
-def processes_with(mark: str) -> list[int]:
-    """The processes (not this one) that inherited an environment in which ``MARK`` is ``mark``."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                environment = Path("/proc", entry, "environ").read_bytes()
-                state = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if wanted in environment.split(b"\0") and state != "Z":
-                found.append(int(entry))
-    return found
-
-
-def gone_within(seconds: float, mark: str) -> list[int]:
-    """What is left of the processes with ``mark`` after at most so many seconds."""
-    deadline = time.monotonic() + seconds
-    while (left := processes_with(mark)) and time.monotonic() < deadline:
-        os.sched_yield()
-    return left
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

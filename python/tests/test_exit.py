@@ -11,7 +11,7 @@ import time
 import uuid
 
 import pytest
-from conftest import MARK, gone_within, processes_with
+from marked_processes import MARK, gone_within, processes_with
 
 from swiftlet import SingleNodeExecutor
 

@@ -18,10 +18,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from swiftlet._cache import (
+        get_cache_data,
+        get_cache_data_queue,
+        get_future_from_cache,
+        terminate_task_in_cache,
+        terminate_tasks_in_cache,
+    )
     from swiftlet._errors import (
         EngineDiedError,
         ExecutorlibSocketError,
         InputError,
+        NotYetAvailableError,
         ResourceError,
         ResourceUnavailableError,
         SwiftletError,
@@ -31,12 +39,16 @@ if TYPE_CHECKING:
     )
     from swiftlet._events import Event
     from swiftlet._executor import BaseExecutor
+    from swiftlet._flux_cluster import FluxClusterExecutor
+    from swiftlet._flux_job import FluxJobExecutor
     from swiftlet._futures import Future
     from swiftlet._outcome import CallInfo
     from swiftlet._payload import RemoteError, RemoteTraceback
     from swiftlet._resources import ResourceDict
     from swiftlet._selectors import FutureSelector, get_item_from_future, split_future
     from swiftlet._single_node import SingleNodeExecutor
+    from swiftlet._slurm_cluster import SlurmClusterExecutor
+    from swiftlet._slurm_job import SlurmJobExecutor
     from swiftlet._version import __version__
 
 _HOMES = {
@@ -45,22 +57,32 @@ _HOMES = {
     "EngineDiedError": "_errors",
     "Event": "_events",
     "ExecutorlibSocketError": "_errors",
+    "FluxClusterExecutor": "_flux_cluster",
+    "FluxJobExecutor": "_flux_job",
     "Future": "_futures",
     "FutureSelector": "_selectors",
     "InputError": "_errors",
+    "NotYetAvailableError": "_errors",
     "RemoteError": "_payload",
     "RemoteTraceback": "_payload",
     "ResourceDict": "_resources",
     "ResourceError": "_errors",
     "ResourceUnavailableError": "_errors",
     "SingleNodeExecutor": "_single_node",
+    "SlurmClusterExecutor": "_slurm_cluster",
+    "SlurmJobExecutor": "_slurm_job",
     "SwiftletError": "_errors",
     "TaskRefusedError": "_errors",
     "TimeLimitError": "_errors",
     "WorkerLostError": "_errors",
     "__version__": "_version",
+    "get_cache_data": "_cache",
+    "get_cache_data_queue": "_cache",
+    "get_future_from_cache": "_cache",
     "get_item_from_future": "_selectors",
     "split_future": "_selectors",
+    "terminate_task_in_cache": "_cache",
+    "terminate_tasks_in_cache": "_cache",
 }
 
 __all__ = [
@@ -69,22 +91,32 @@ __all__ = [
     "EngineDiedError",
     "Event",
     "ExecutorlibSocketError",
+    "FluxClusterExecutor",
+    "FluxJobExecutor",
     "Future",
     "FutureSelector",
     "InputError",
+    "NotYetAvailableError",
     "RemoteError",
     "RemoteTraceback",
     "ResourceDict",
     "ResourceError",
     "ResourceUnavailableError",
     "SingleNodeExecutor",
+    "SlurmClusterExecutor",
+    "SlurmJobExecutor",
     "SwiftletError",
     "TaskRefusedError",
     "TimeLimitError",
     "WorkerLostError",
     "__version__",
+    "get_cache_data",
+    "get_cache_data_queue",
+    "get_future_from_cache",
     "get_item_from_future",
     "split_future",
+    "terminate_task_in_cache",
+    "terminate_tasks_in_cache",
 ]
 
 

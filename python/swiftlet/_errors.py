@@ -6,6 +6,7 @@
     SwiftletError (Exception)
     ├── ResourceError (TypeError, ValueError)      a key or value of a resource_dict is refused
     │   └── ResourceUnavailableError (NotImplementedError)   it is legal, but this executor cannot honour it
+    ├── NotYetAvailableError (NotImplementedError) this version does not have it
     ├── InputError (TypeError, PicklingError)      a function or an argument cannot be sent
     ├── WorkerLostError ─┐                         the process that ran the call died
     ├── TimeLimitError ──┤ (TimeoutError)          the call ran longer than run_time_max
@@ -45,6 +46,10 @@ class ResourceError(SwiftletError, TypeError, ValueError):
 
 class ResourceUnavailableError(ResourceError, NotImplementedError):
     """A legal resource that this executor cannot honour. It is refused by name, never ignored."""
+
+
+class NotYetAvailableError(SwiftletError, NotImplementedError):
+    """This version does not have what was asked for; the message says what is missing."""
 
 
 class InputError(SwiftletError, TypeError, pickle.PicklingError):

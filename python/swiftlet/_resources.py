@@ -6,10 +6,10 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict, Union
 
-from swiftlet._errors import ResourceError, ResourceUnavailableError
+from swiftlet._errors import ResourceError
 
 
 class ResourceDict(TypedDict, total=False):
@@ -60,6 +60,14 @@ _LIMITS: dict[str, tuple[type, Number, Number]] = {
 }
 _TEXTS = ("cwd", "cache_key", "cache_directory", "error_log_file", "submission_template")
 _SWITCHES = ("exclusive", "openmpi_oversubscribe")
+_DEFAULTS = {
+    "cores": 1,
+    "gpus_per_core": 0,
+    "num_nodes": 1,
+    "exclusive": False,
+    "openmpi_oversubscribe": False,
+    "slurm_cmd_args": [],
+}
 KEYS = tuple(ResourceDict.__annotations__)
 
 TOO_MANY_CORES = "The specified number of cores is larger than the available number of cores."
@@ -76,6 +84,16 @@ class Resources:
     run_time_max: float | None = None
     priority: int = 0
     restart_limit: int | None = None
+    gpus_per_core: int = 0
+    num_nodes: int = 1
+    exclusive: bool = False
+    openmpi_oversubscribe: bool = False
+    slurm_cmd_args: tuple[str, ...] = ()
+    submission_template: str | None = None
+    cache_key: str | None = None
+    cache_directory: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Keys that only the template of a batch script knows."""
 
     @property
     def total_cores(self) -> int:
@@ -96,36 +114,46 @@ class Resources:
         return attributes
 
 
-def validated(resources: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A copy without what is None. ``ResourceError`` for an unknown key or a value that is wrong by
-    itself.
-    """
+def copied(resources: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is not None, in copies: (legal keys, unknown keys). ``ResourceError`` if this is no dict."""
     if resources is None:
-        return {}
+        return {}, {}
     if not isinstance(resources, Mapping):
         raise ResourceError(f"resource_dict has to be a dict, not {type(resources).__name__}: {resources!r}")
-    for key in resources:
-        if key not in KEYS:
-            raise ResourceError(_unknown(key))
-    return {key: _checked(key, value) for key, value in resources.items() if value is not None}
+    known = {key: value for key, value in resources.items() if key in KEYS and value is not None}
+    return known, {key: value for key, value in resources.items() if key not in KEYS}
 
 
-def merged(base: Mapping[str, Any], call: Mapping[str, Any], owner: str) -> Resources:
-    """The resources of a call: its own, else the executor's (``base``). Both are validated already.
+def checked(key: str, value: Any) -> Any:
+    """The value of a legal key as it is used. ``ResourceError`` if it is wrong by itself."""
+    if key in _LIMITS:
+        return _number(key, value, *_LIMITS[key])
+    if key in _TEXTS:
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ResourceError(f"resource_dict[{key!r}] has to be a text that is not empty, not {value!r}")
+        return value
+    if key in _SWITCHES:
+        if not isinstance(value, bool):
+            raise ResourceError(f"resource_dict[{key!r}] has to be True or False, not {value!r}")
+        return value
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        raise ResourceError(f"resource_dict[{key!r}] has to be a list of texts, not {value!r}")
+    return list(value)
 
-    ``ResourceUnavailableError`` for what the executor ``owner`` does not offer.
-    """
-    both = {**base, **call}
-    _refuse_unavailable(both, owner)
-    return Resources(
-        cores=both.get("cores", 1),
-        threads_per_core=both.get("threads_per_core"),
-        cwd=both.get("cwd"),
-        error_log_file=both.get("error_log_file"),
-        run_time_max=both.get("run_time_max"),
-        priority=both.get("priority", 0),
-        restart_limit=both.get("restart_limit"),
-    )
+
+def asks_for(key: str, value: Any) -> bool:
+    """Whether a validated value of a legal key asks for more than every call has anyway."""
+    return key in KEYS and value != _DEFAULTS.get(key)
+
+
+def resources_of(values: Mapping[str, Any]) -> Resources:
+    """The resources that validated values describe."""
+    known = {key: value for key, value in values.items() if key in KEYS}
+    if "slurm_cmd_args" in known:
+        known["slurm_cmd_args"] = tuple(known["slurm_cmd_args"])
+    return Resources(**known, extra={key: value for key, value in values.items() if key not in KEYS})
 
 
 def check_fits(resources: Resources, max_cores: int | None) -> None:
@@ -151,28 +179,11 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
-def _unknown(key: object) -> str:
+def hint_for(key: object) -> ResourceError:
+    """The refusal of an unknown key, with the legal one that it may stand for."""
     close = difflib.get_close_matches(str(key), KEYS, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"resource_dict has an unknown key {key!r}.{hint} Legal keys: {', '.join(KEYS)}."
-
-
-def _checked(key: str, value: Any) -> Any:
-    if key in _LIMITS:
-        return _number(key, value, *_LIMITS[key])
-    if key in _TEXTS:
-        if isinstance(value, os.PathLike):
-            value = os.fspath(value)
-        if not isinstance(value, str) or not value or "\0" in value:
-            raise ResourceError(f"resource_dict[{key!r}] has to be a text that is not empty, not {value!r}")
-        return value
-    if key in _SWITCHES:
-        if not isinstance(value, bool):
-            raise ResourceError(f"resource_dict[{key!r}] has to be True or False, not {value!r}")
-        return value
-    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
-        raise ResourceError(f"resource_dict[{key!r}] has to be a list of texts, not {value!r}")
-    return list(value)
+    return ResourceError(f"resource_dict has an unknown key {key!r}.{hint} Legal keys: {', '.join(KEYS)}.")
 
 
 def _number(key: str, value: Any, kind: type, low: Number, high: Number) -> Number:
@@ -192,30 +203,6 @@ def _number(key: str, value: Any, kind: type, low: Number, high: Number) -> Numb
         least = "more than 0" if kind is float else f"at least {low}"
         raise ResourceError(f"resource_dict[{key!r}] has to be {least} and at most {high}, not {value!r}")
     return value  # type: ignore[no-any-return]
-
-
-def _refuse_unavailable(resources: Mapping[str, Any], owner: str) -> None:
-    gpus = resources.get("gpus_per_core", 0)
-    if gpus:
-        raise ResourceUnavailableError(
-            f"GPU assignment is not supported by {owner}: resource_dict has gpus_per_core={gpus}; leave it "
-            "out"
-        )
-    missing = {
-        "cores": resources.get("cores", 1) > 1,
-        "num_nodes": resources.get("num_nodes", 1) > 1,
-        "exclusive": resources.get("exclusive", False),
-        "slurm_cmd_args": resources.get("slurm_cmd_args"),
-        "submission_template": "submission_template" in resources,
-        "cache_key": "cache_key" in resources,
-        "cache_directory": "cache_directory" in resources,
-        "openmpi_oversubscribe": resources.get("openmpi_oversubscribe", False),
-    }
-    for key, asked in missing.items():
-        if asked:
-            raise ResourceUnavailableError(
-                f"resource_dict[{key!r}] = {resources[key]!r} is not available on {owner} in this version"
-            )
 
 
 def _cgroup_quota() -> float | None:

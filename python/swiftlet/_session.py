@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from swiftlet import _outcome, _payload, _serial, _wire
-from swiftlet._connection import Connection
+from swiftlet._connection import Connection, Settings
 from swiftlet._errors import InputError
 from swiftlet._events import EventStream
 from swiftlet._futures import Future
@@ -46,8 +46,11 @@ class Session:
         restart_limit: int,
         log_sizes: bool,
         dependencies: bool,
+        launcher: Settings,
     ) -> None:
-        """``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
+        """``launcher``: attributes of CONFIGURE that say how workers are started.
+
+        ``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
         self.warm = warm
         self._log_sizes = log_sizes
@@ -60,7 +63,7 @@ class Session:
         self._externals = Externals(connection) if dependencies else None
         self._requests: dict[Resources, int] = {}
         self._events: EventStream | None = None
-        settings = _settings(warm, max_cores, max_workers, restart_limit)
+        settings = {**_settings(warm, max_cores, max_workers, restart_limit), **launcher}
         if warm:
             context = self._surroundings.initial(base.cwd, base.error_log_file, base.threads_per_core)
             blobs = [connection.new_blob(context)]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the executors have in common whose calls run while this program does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swiftlet._engine_executor import EngineExecutor
+from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
+from swiftlet._policy import Policy
+from swiftlet._resources import check_fits, usable_cores
+from swiftlet._session import Session
+from swiftlet._version import __version__
+
+
+class InteractiveExecutor(EngineExecutor):
+    """SingleNode-, SlurmJob- and FluxJobExecutor: fresh or warm workers, started at once and ended with this
+    program.
+    """
+
+    def __init__(self, options: Options, policy: Policy) -> None:
+        """Checks the arguments, then starts the engine. See ``SingleNodeExecutor`` for what is raised."""
+        check_interactive(options)
+        super().__init__(options, policy)
+        warm = options.block_allocation
+        max_workers, max_cores = options.max_workers, options.max_cores
+        self._base = policy.read(options.resource_dict)
+        self._resources = policy.merge(self._base, {}, max_cores)
+        restart_limit = options.restart_limit
+        if self._resources.restart_limit is not None:
+            restart_limit = self._resources.restart_limit
+        if warm:
+            max_workers = self._worker_count()
+            self._limit = max_cores
+        else:
+            unlimited = max_cores is None and max_workers is None
+            self._limit = self._capacity() if unlimited else max_cores
+            policy.check(self._resources, self._limit)
+        self._warm = warm
+        self._max_workers = max_workers
+        self._info = self._settings_shown(max_workers, restart_limit)
+        self._session = Session(
+            version=__version__,
+            warm=warm,
+            max_cores=None if warm else self._limit,
+            max_workers=max_workers,
+            base=self._resources,
+            init_function=options.init_function,
+            restart_limit=restart_limit,
+            log_sizes=options.log_obj_size,
+            dependencies=not options.disable_dependencies,
+            launcher=self._launcher_settings(),
+        )
+
+    # What executors may say differently
+
+    def _capacity(self) -> int:
+        """The cores that running calls may use together if the user names no limit."""
+        return usable_cores()
+
+    def _default_worker_count(self) -> int:
+        """How many workers stay if the user names neither ``max_workers`` nor ``max_cores``."""
+        raise ValueError(NO_FIXED_RESOURCES)
+
+    def _launcher_shown(self) -> dict[str, Any]:
+        """What ``info`` says about how workers are started."""
+        return {"spawner": "local"}
+
+    def _worker_count(self) -> int:
+        options = self._options
+        if options.max_workers is not None:
+            return options.max_workers
+        if options.max_cores is not None:
+            check_fits(self._resources, options.max_cores)
+            return options.max_cores // self._resources.total_cores
+        return self._default_worker_count()
+
+    def _settings_shown(self, max_workers: int | None, restart_limit: int) -> dict[str, Any]:
+        options = self._options
+        shown: dict[str, Any] = {
+            "cores": self._resources.cores,
+            "cwd": self._resources.cwd,
+            "openmpi_oversubscribe": options.openmpi_oversubscribe,
+            "cache_directory": options.cache_directory,
+            "hostname_localhost": options.hostname_localhost,
+            "log_obj_size": options.log_obj_size,
+            **self._launcher_shown(),
+            "max_workers": max_workers,
+        }
+        if options.block_allocation:
+            shown.update(
+                init_function=options.init_function, queue_join_on_shutdown=True, restart_limit=restart_limit
+            )
+        else:
+            shown["max_cores"] = options.max_cores
+        return shown

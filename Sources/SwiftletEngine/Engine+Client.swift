@@ -50,9 +50,9 @@ extension Engine {
         guard configuration == nil else { throw WireError("CONFIGURE came twice") }
         let configuration = try EngineConfiguration(attributes)
         self.configuration = configuration
-        let slot = configuration.initRequest.flatMap { requests[$0] } ?? ResourceRequest()
+        let request = configuration.initRequest.flatMap { requests[$0] } ?? ResourceRequest()
         scheduler = Scheduler(
-            mode: configuration.isWarm ? .warm(count: configuration.maxWorkers ?? 1, slot: slot) : .fresh,
+            mode: configuration.isWarm ? .warm(count: configuration.maxWorkers ?? 1, request: request) : .fresh,
             capacity: configuration.capacity, restartLimit: configuration.restartLimit)
         for blob in configuration.initBlobs { blobs.use(blob) }
         for (id, request) in requests { apply(.define(id, request)) }

@@ -20,7 +20,7 @@ enum Grace {
 }
 
 extension Engine {
-    func start(_ id: WorkerID, index: Int, slot: ResourceRequest) {
+    func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot) {
         guard let configuration else { return }
         do {
             let spawner = try spawner(for: configuration)

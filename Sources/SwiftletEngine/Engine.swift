@@ -142,7 +142,7 @@ public final class Engine {
 
     private func carryOut(_ action: SchedulerAction) {
         switch action {
-        case .startWorker(let worker, let index, let slot): start(worker, index: index, slot: slot)
+        case .startWorker(let worker, let index, let request, let slot): start(worker, index: index, request: request, slot: slot)
         case .assign(let task, let worker, let attempt): send(task, to: worker, attempt: attempt)
         case .begun(let task, let worker, let attempt): begun(task, on: worker, attempt: attempt)
         case .recall(let task, let worker): recall(task, from: worker)

@@ -23,6 +23,8 @@ public struct EngineConfiguration: Sendable {
     public var initBlobs: [BlobID]
     public var initRequest: RequestID?
     public var restartLimit: Int
+    /// The nodes that calls run on; without any in CONFIGURE this machine, with as many cores as are asked for.
+    public var inventory: Inventory
     /// Bytes of payload before producers are asked to spool to files.
     public var memoryBudget: UInt64
 
@@ -51,10 +53,17 @@ public struct EngineConfiguration: Sendable {
         }
         initRequest = attributes[integer: "init_request"].map { RequestID(UInt32($0)) }
         restartLimit = attributes[integer: "restart_limit"] ?? 0
+        inventory = Inventory(nodes: [Node(name: "", coreCount: nil)])
+        if let nodes = attributes[list: "nodes"], !nodes.isEmpty {
+            inventory.nodes = try nodes.map { text throws(WireError) in try Node(text) }
+        }
+        inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
     }
 
-    var capacity: Capacity { Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers) }
+    var capacity: Capacity {
+        Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers, inventory: inventory)
+    }
 }
 
 extension ResourceRequest {
@@ -64,7 +73,9 @@ extension ResourceRequest {
             cores: attributes[integer: "cores"] ?? 1,
             threadsPerCore: attributes[integer: "threads_per_core"] ?? 1,
             gpusPerCore: attributes[integer: "gpus_per_core"] ?? 0,
-            memory: UInt64(attributes[integer: "memory"] ?? 0),
+            memory: UInt64(max(0, attributes[integer: "memory"] ?? 0)),
+            nodes: attributes[integer: "nodes"],
+            isExclusive: attributes[integer: "exclusive"] == 1,
             timeLimit: attributes[number: "time_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil },
             priority: attributes[integer: "priority"] ?? 0,
             restartLimit: attributes[integer: "restart_limit"])

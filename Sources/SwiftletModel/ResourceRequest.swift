@@ -8,8 +8,12 @@ public struct ResourceRequest: Hashable, Sendable {
     public var threadsPerCore: Int
     /// GPUs for each rank.
     public var gpusPerCore: Int
-    /// Bytes of memory; 0 where not limited.
+    /// Bytes of memory, on each node it runs on; 0 where not limited.
     public var memory: UInt64
+    /// Nodes over which the ranks are spread evenly; nil: one, or where that is too small and the launcher can, as few as possible.
+    public var nodes: Int?
+    /// Nothing else runs on its nodes.
+    public var isExclusive: Bool
     /// Longest time the call may run, in nanoseconds from its start; nil: no limit.
     public var timeLimit: UInt64?
     /// Larger starts first among tasks that are ready.
@@ -18,18 +22,22 @@ public struct ResourceRequest: Hashable, Sendable {
     public var restartLimit: Int?
 
     public init(
-        cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, timeLimit: UInt64? = nil,
-        priority: Int = 0, restartLimit: Int? = nil
+        cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, nodes: Int? = nil,
+        isExclusive: Bool = false, timeLimit: UInt64? = nil, priority: Int = 0, restartLimit: Int? = nil
     ) {
         self.cores = cores
         self.threadsPerCore = threadsPerCore
         self.gpusPerCore = gpusPerCore
         self.memory = memory
+        self.nodes = nodes
+        self.isExclusive = isExclusive
         self.timeLimit = timeLimit
         self.priority = priority
         self.restartLimit = restartLimit
     }
 
-    /// Cores of the node that a slot for this request occupies.
+    /// Several ranks: they are started as one group, by MPI.
+    public var isGroup: Bool { cores > 1 }
+    /// Cores that a slot for this request occupies.
     public var occupiedCores: Int { cores * threadsPerCore }
 }

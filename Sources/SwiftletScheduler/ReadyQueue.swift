@@ -8,12 +8,12 @@ import SwiftletModel
 struct ReadyQueue {
     private struct Late: Comparable {
         var id: UInt64
-        var slot: Slot
+        var place: Place
         static func < (left: Late, right: Late) -> Bool { left.id < right.id }
     }
 
-    private var first = Slot.nowhere
-    private var last = Slot.nowhere
+    private var first = Place.nowhere
+    private var last = Place.nowhere
     /// May hold tasks that were removed since; they are thrown away when they come up.
     private var late = MinHeap<Late>()
 
@@ -22,55 +22,55 @@ struct ReadyQueue {
     /// Number of the oldest task; the largest possible number where there is none.
     private(set) var head = UInt64.max
 
-    mutating func push(_ slot: Slot, in tasks: inout Slab<TaskRecord>) {
-        let id = tasks[slot].id.rawValue
+    mutating func push(_ place: Place, in tasks: inout Slab<TaskRecord>) {
+        let id = tasks[place].id.rawValue
         count += 1
         if last.isSomewhere, tasks[last].id.rawValue > id {
-            late.insert(Late(id: id, slot: slot))
-            tasks[slot].isLinked = false
+            late.insert(Late(id: id, place: place))
+            tasks[place].isLinked = false
         } else {
-            tasks[slot].isLinked = true
-            tasks[slot].next = .nowhere
-            tasks[slot].previous = last
-            if last.isSomewhere { tasks[last].next = slot } else { first = slot }
-            last = slot
+            tasks[place].isLinked = true
+            tasks[place].next = .nowhere
+            tasks[place].previous = last
+            if last.isSomewhere { tasks[last].next = place } else { first = place }
+            last = place
         }
         if id < head { head = id }
     }
 
     /// Takes the oldest task.
-    mutating func popHead(in tasks: inout Slab<TaskRecord>) -> Slot {
+    mutating func popHead(in tasks: inout Slab<TaskRecord>) -> Place {
         if first.isSomewhere, tasks[first].id.rawValue == head {
-            let slot = first
-            remove(slot, in: &tasks)
-            return slot
+            let place = first
+            remove(place, in: &tasks)
+            return place
         }
-        let slot = late.first!.slot  // `head` names it: `findHead` left it on top
-        remove(slot, in: &tasks)
-        return slot
+        let place = late.first!.place  // `head` names it: `findHead` left it on top
+        remove(place, in: &tasks)
+        return place
     }
 
     /// Takes a task out, wherever it stands.
-    mutating func remove(_ slot: Slot, in tasks: inout Slab<TaskRecord>) {
+    mutating func remove(_ place: Place, in tasks: inout Slab<TaskRecord>) {
         count -= 1
-        if tasks[slot].isLinked {
-            let (next, previous) = (tasks[slot].next, tasks[slot].previous)
+        if tasks[place].isLinked {
+            let (next, previous) = (tasks[place].next, tasks[place].previous)
             if previous.isSomewhere { tasks[previous].next = next } else { first = next }
             if next.isSomewhere { tasks[next].previous = previous } else { last = previous }
-            tasks[slot].isLinked = false
+            tasks[place].isLinked = false
         }
-        if tasks[slot].id.rawValue == head { findHead(removing: slot, in: tasks) }
+        if tasks[place].id.rawValue == head { findHead(removing: place, in: tasks) }
     }
 
-    private mutating func findHead(removing slot: Slot, in tasks: Slab<TaskRecord>) {
+    private mutating func findHead(removing place: Place, in tasks: Slab<TaskRecord>) {
         if count == 0 {
             late.removeAll()
             head = .max
             return
         }
         while let top = late.first {
-            let task = tasks[top.slot]
-            let isStale = top.slot == slot || task.id.rawValue != top.id || task.state != .ready || task.isLinked
+            let task = tasks[top.place]
+            let isStale = top.place == place || task.id.rawValue != top.id || task.state != .ready || task.isLinked
             guard isStale else { break }
             _ = late.popFirst()
         }

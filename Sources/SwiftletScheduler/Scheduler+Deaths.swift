@@ -16,7 +16,7 @@ extension Scheduler {
 
     /// A worker died and had this task. Charged deaths count against the task's limit of restarts, others against ours.
     mutating func lostWorker(
-        _ task: Slot, _ end: ProcessEnd, isCharged: Bool, into actions: inout [SchedulerAction]
+        _ task: Place, _ end: ProcessEnd, isCharged: Bool, into actions: inout [SchedulerAction]
     ) {
         deaths[tasks[task].id, default: []].append(end)
         let isOver: Bool

@@ -6,9 +6,9 @@ extension Scheduler {
     /// Ends a task for good, and with it every dependant that cannot run now. Whatever worker has it is not touched,
     /// but its later word about this task is dropped.
     mutating func end(
-        _ slot: Slot, _ outcome: Outcome, tellClient: Bool = true, into actions: inout [SchedulerAction]
+        _ place: Place, _ outcome: Outcome, tellClient: Bool = true, into actions: inout [SchedulerAction]
     ) {
-        conclude(slot, outcome, tellClient: tellClient, into: &actions)
+        conclude(place, outcome, tellClient: tellClient, into: &actions)
         // A list instead of recursion: a chain may be as long as there are tasks.
         var done = 0
         while done < spreading.count {
@@ -19,33 +19,33 @@ extension Scheduler {
     }
 
     /// What a dependant of this task ends with; nil while the task has not ended, or ended with a value.
-    func failure(passedOnBy slot: Slot) -> Outcome? {
-        switch tasks[slot].state {
-        case .error, .lost, .timeLimit, .refused: .inputFailed(origin: tasks[slot].id)
-        case .inputFailed: .inputFailed(origin: tasks[slot].origin)
-        case .cancelled: .cancelled(origin: tasks[slot].origin)
+    func failure(passedOnBy place: Place) -> Outcome? {
+        switch tasks[place].state {
+        case .error, .lost, .timeLimit, .refused: .inputFailed(origin: tasks[place].id)
+        case .inputFailed: .inputFailed(origin: tasks[place].origin)
+        case .cancelled: .cancelled(origin: tasks[place].origin)
         case .external, .waiting, .ready, .delayed, .prefetched, .running, .value: nil
         }
     }
 
     /// The client does not refer to an ended task any more.
     mutating func release(_ id: TaskID, into actions: inout [SchedulerAction]) {
-        guard let slot = tasksByID[id.rawValue] else { return }
-        tasks[slot].isReleased = true
-        forgetIfUnused(slot, into: &actions)
+        guard let place = tasksByID[id.rawValue] else { return }
+        tasks[place].isReleased = true
+        forgetIfUnused(place, into: &actions)
     }
 
     private mutating func conclude(
-        _ slot: Slot, _ outcome: Outcome, tellClient: Bool, into actions: inout [SchedulerAction]
+        _ place: Place, _ outcome: Outcome, tellClient: Bool, into actions: inout [SchedulerAction]
     ) {
-        let id = tasks[slot].id
-        let isExternal = tasks[slot].state == .external
-        leaveState(slot)
-        tasks[slot].state = state(after: outcome)
+        let id = tasks[place].id
+        let isExternal = tasks[place].state == .external
+        leaveState(place)
+        tasks[place].state = state(after: outcome)
         switch outcome {
         case .value, .error, .timeLimit: break
-        case .cancelled(let origin): tasks[slot].origin = origin ?? id
-        case .inputFailed(let origin): tasks[slot].origin = origin
+        case .cancelled(let origin): tasks[place].origin = origin ?? id
+        case .inputFailed(let origin): tasks[place].origin = origin
         case .lost, .refused: details[id] = outcome
         }
         if !deaths.isEmpty { deaths[id] = nil }
@@ -56,31 +56,31 @@ extension Scheduler {
             tally.ended += 1
             actions.append(.dropArguments(id))
         }
-        spreading.append(slot)
+        spreading.append(place)
     }
 
     /// Takes the task out of whatever its state put it into.
-    private mutating func leaveState(_ slot: Slot) {
-        switch tasks[slot].state {
+    private mutating func leaveState(_ place: Place) {
+        switch tasks[place].state {
         case .waiting: tally.waiting -= 1
-        case .ready: dequeue(slot)
+        case .ready: dequeue(place)
         case .delayed:
             tally.ready -= 1
-            forgetWorker(tasks[slot].worker)
+            forgetWorker(tasks[place].worker)
         case .prefetched:
             tally.ready -= 1
-            abandon(slot)
+            abandon(place)
         case .running:
             tally.running -= 1
-            abandon(slot)
+            abandon(place)
         case .external, .value, .error, .lost, .cancelled, .inputFailed, .timeLimit, .refused: break
         }
     }
 
     /// Its worker may still have the call, but nobody waits for what becomes of it.
-    private mutating func abandon(_ slot: Slot) {
-        let worker = tasks[slot].worker
-        guard let position = workers[worker].calls.firstIndex(where: { $0.task == slot }) else { return }
+    private mutating func abandon(_ place: Place) {
+        let worker = tasks[place].worker
+        guard let position = workers[worker].calls.firstIndex(where: { $0.task == place }) else { return }
         workers[worker].calls[position].task = .nowhere
     }
 
@@ -97,11 +97,11 @@ extension Scheduler {
     }
 
     /// Tells the dependants of an ended task, and gives up its inputs.
-    private mutating func spread(_ slot: Slot, into actions: inout [SchedulerAction]) {
-        var edge = tasks[slot].dependants
-        tasks[slot].dependants = .nowhere
+    private mutating func spread(_ place: Place, into actions: inout [SchedulerAction]) {
+        var edge = tasks[place].dependants
+        tasks[place].dependants = .nowhere
         if edge.isSomewhere {
-            let failure = failure(passedOnBy: slot)
+            let failure = failure(passedOnBy: place)
             while edge.isSomewhere {
                 let dependant = edges[edge].dependant
                 edge = edges[edge].nextDependant
@@ -114,13 +114,13 @@ extension Scheduler {
                 }
             }
         }
-        giveUpInputs(of: slot, into: &actions)
-        forgetIfUnused(slot, into: &actions)
+        giveUpInputs(of: place, into: &actions)
+        forgetIfUnused(place, into: &actions)
     }
 
-    private mutating func giveUpInputs(of slot: Slot, into actions: inout [SchedulerAction]) {
-        var edge = tasks[slot].inputs
-        tasks[slot].inputs = .nowhere
+    private mutating func giveUpInputs(of place: Place, into actions: inout [SchedulerAction]) {
+        var edge = tasks[place].inputs
+        tasks[place].inputs = .nowhere
         while edge.isSomewhere {
             let (input, next) = (edges[edge].input, edges[edge].nextInput)
             // An ended input has given up its list, or is about to in `spread`, which goes through all of it first.
@@ -132,7 +132,7 @@ extension Scheduler {
         }
     }
 
-    private mutating func unlink(_ edge: Slot, from input: Slot) {
+    private mutating func unlink(_ edge: Place, from input: Place) {
         let (next, previous) = (edges[edge].nextDependant, edges[edge].previousDependant)
         if previous.isSomewhere {
             edges[previous].nextDependant = next
@@ -142,8 +142,8 @@ extension Scheduler {
         if next.isSomewhere { edges[next].previousDependant = previous }
     }
 
-    private mutating func forgetIfUnused(_ slot: Slot, into actions: inout [SchedulerAction]) {
-        let task = tasks[slot]
+    private mutating func forgetIfUnused(_ place: Place, into actions: inout [SchedulerAction]) {
+        let task = tasks[place]
         // A task that is still to be spread has its lists; those that need it keep it until they have heard of its end.
         guard task.isReleased, task.needed == 0, task.state.isEnded, !task.dependants.isSomewhere,
             !task.inputs.isSomewhere
@@ -151,6 +151,6 @@ extension Scheduler {
         if task.state.hasPayload { actions.append(.dropValue(task.id)) }
         if !details.isEmpty { details[task.id] = nil }
         tasksByID.remove(task.id.rawValue)
-        tasks.remove(slot)
+        tasks.remove(place)
     }
 }

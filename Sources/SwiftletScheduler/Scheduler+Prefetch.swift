@@ -4,7 +4,7 @@ import SwiftletModel
 // Calls that a warm worker is given while it is busy, so that it need not wait for the next one.
 extension Scheduler {
     /// A worker that is busy with short calls and may be given another one; the one that was given one longest ago.
-    mutating func openWorker(at now: Instant) -> Slot? {
+    mutating func openWorker(at now: Instant) -> Place? {
         while open.first.isSomewhere {
             let worker = open.first
             if workers[worker].running(at: now) <= Patience.behindCall { return worker }
@@ -14,7 +14,7 @@ extension Scheduler {
     }
 
     /// Asks a worker to give back a call that waits behind another.
-    mutating func recall(_ position: Int, from worker: Slot, into actions: inout [SchedulerAction]) {
+    mutating func recall(_ position: Int, from worker: Place, into actions: inout [SchedulerAction]) {
         guard workers[worker].calls[position].waitsBehind else { return }
         workers[worker].calls[position].waitsBehind = false
         prefetched -= 1
@@ -32,7 +32,7 @@ extension Scheduler {
     /// Asks back every call that waits behind a long one.
     mutating func recallStuckCalls(at now: Instant, into actions: inout [SchedulerAction]) {
         guard prefetched > 0 else { return }
-        for worker in workerSlots
+        for worker in workerPlaces
         where workers[worker].calls.count > 1 && workers[worker].running(at: now) >= Patience.behindCall {
             for position in workers[worker].calls.indices.dropFirst() {
                 recall(position, from: worker, into: &actions)

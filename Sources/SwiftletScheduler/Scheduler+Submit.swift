@@ -8,26 +8,26 @@ extension Scheduler {
     ) {
         guard tasksByID[id.rawValue] == nil else { return }
         let index = classesByID[UInt64(request.rawValue)].map { Int32($0.rawValue) }
-        let slot = tasks.insert(TaskRecord(id, requestClass: index ?? 0, state: .waiting))
-        tasksByID.set(id.rawValue, to: slot)
+        let place = tasks.insert(TaskRecord(id, requestClass: index ?? 0, state: .waiting))
+        tasksByID.set(id.rawValue, to: place)
         unfinished += 1
         tally.waiting += 1
         if let text = refusal(ofClass: index) {
-            return end(slot, .refused(text), into: &actions)
+            return end(place, .refused(text), into: &actions)
         }
         if !inputs.isEmpty {
             if let unknown = inputs.first(where: { tasksByID[$0.rawValue] == nil || $0 == id }) {
                 let text = "\(unknown), an input, is not known: it was never submitted, or has been released"
-                return end(slot, .refused(text), into: &actions)
+                return end(place, .refused(text), into: &actions)
             }
-            for input in inputs { connect(tasksByID[input.rawValue]!, to: slot) }
+            for input in inputs { connect(tasksByID[input.rawValue]!, to: place) }
             for input in inputs {
                 guard let failure = failure(passedOnBy: tasksByID[input.rawValue]!) else { continue }
-                return end(slot, failure, into: &actions)
+                return end(place, failure, into: &actions)
             }
-            guard tasks[slot].missing == 0 else { return }
+            guard tasks[place].missing == 0 else { return }
         }
-        makeReady(slot)
+        makeReady(place)
     }
 
     /// Why a task of this class would be refused now.
@@ -38,9 +38,9 @@ extension Scheduler {
     }
 
     /// A task whose inputs have all ended with a value.
-    mutating func makeReady(_ slot: Slot) {
+    mutating func makeReady(_ place: Place) {
         tally.waiting -= 1
-        enqueue(slot)
+        enqueue(place)
     }
 
     mutating func declareExternal(_ id: TaskID) {
@@ -49,12 +49,12 @@ extension Scheduler {
     }
 
     mutating func resolveExternal(_ id: TaskID, _ outcome: Outcome, into actions: inout [SchedulerAction]) {
-        guard let slot = tasksByID[id.rawValue], tasks[slot].state == .external else { return }
-        end(slot, outcome, tellClient: false, into: &actions)
+        guard let place = tasksByID[id.rawValue], tasks[place].state == .external else { return }
+        end(place, outcome, tellClient: false, into: &actions)
     }
 
     /// Adds the dependant to the tasks that need the input.
-    private mutating func connect(_ input: Slot, to dependant: Slot) {
+    private mutating func connect(_ input: Place, to dependant: Place) {
         let first = tasks[input].dependants
         let hasEnded = tasks[input].state.isEnded
         let edge = edges.insert(

@@ -21,7 +21,7 @@ extension Scheduler {
         actions.append(.wake(at: next))
     }
 
-    private mutating func workerDue(_ worker: Slot, into actions: inout [SchedulerAction]) {
+    private mutating func workerDue(_ worker: Place, into actions: inout [SchedulerAction]) {
         switch (workers[worker].state, mode) {
         case (.gone, _): break
         case (.delayed, .fresh): freshWorkerDue(worker)

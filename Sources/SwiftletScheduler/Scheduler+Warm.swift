@@ -6,10 +6,10 @@ extension Scheduler {
     /// Hands the next tasks to idle workers, then ahead to those that are busy with short calls.
     mutating func dispatchWarm(at now: Instant, into actions: inout [SchedulerAction]) {
         while let index = nextClass() {
-            let worker: Slot
+            let worker: Place
             if idle.first.isSomewhere {
                 worker = idle.first
-            } else if classes[index].request.timeLimit == nil, let other = openWorker(at: now) {
+            } else if poolShape.ranks == 1, classes[index].request.timeLimit == nil, let other = openWorker(at: now) {
                 worker = other
             } else {
                 return
@@ -20,7 +20,7 @@ extension Scheduler {
     }
 
     /// Puts a worker into the list it belongs to; at its end where it stands there already.
-    mutating func enlist(_ worker: Slot) {
+    mutating func enlist(_ worker: Place) {
         delist(worker)
         guard workers[worker].state == .ready else { return }
         let calls = workers[worker].calls.count
@@ -32,7 +32,7 @@ extension Scheduler {
         }
     }
 
-    mutating func delist(_ worker: Slot) {
+    mutating func delist(_ worker: Place) {
         switch workers[worker].list {
         case .none: break
         case .idle: idle.remove(worker, in: &workers)
@@ -51,19 +51,20 @@ extension Scheduler {
     /// Starts workers until there are as many as there should be.
     mutating func fillPool(at now: Instant, into actions: inout [SchedulerAction]) {
         guard case .warm(_, let request) = mode, pool.failure == nil, !(isClosed && unfinished == 0) else { return }
+        if let poolRefusal { return giveUpPool(poolRefusal, into: &actions) }
         while pool.size < pool.target {
-            let worker = insertWarmWorker()
-            launch(worker, slot: request, into: &actions)
+            guard let shares = nodes.plan(poolShape) else { return }
+            launch(insertWarmWorker(), request, slot: nodes.take(poolShape, shares), into: &actions)
         }
     }
 
-    private mutating func insertWarmWorker() -> Slot {
+    private mutating func insertWarmWorker() -> Place {
         pool.size += 1
         return workers.insert(WorkerRecord(id: WorkerID(0), index: pool.takeIndex(), state: .delayed))
     }
 
     mutating func warmWorkerEnded(
-        _ worker: Slot, _ end: ProcessEnd, at now: Instant, into actions: inout [SchedulerAction]
+        _ worker: Place, _ end: ProcessEnd, at now: Instant, into actions: inout [SchedulerAction]
     ) {
         let (state, isKilled, calls) = (workers[worker].state, workers[worker].isKilled, workers[worker].calls)
         forgetWorker(worker)
@@ -87,15 +88,17 @@ extension Scheduler {
     }
 
     /// The back-off of a warm worker is over.
-    mutating func warmWorkerDue(_ worker: Slot, into actions: inout [SchedulerAction]) {
+    mutating func warmWorkerDue(_ worker: Place, into actions: inout [SchedulerAction]) {
         guard case .warm(_, let request) = mode else { return }
-        launch(worker, slot: request, into: &actions)
+        // Where its slot went to another meanwhile, it comes when one is free.
+        guard let shares = nodes.plan(poolShape) else { return forgetWorker(worker) }
+        launch(worker, request, slot: nodes.take(poolShape, shares), into: &actions)
     }
 
     mutating func workerCannotPrepare(_ id: WorkerID, reason: String, into actions: inout [SchedulerAction]) {
-        guard isWarm, let worker = workersByID[UInt64(id.rawValue)], workers[worker].state == .starting
-        else { return }
-        giveUpPool(reason, into: &actions)
+        guard let worker = workersByID[UInt64(id.rawValue)], workers[worker].state == .starting else { return }
+        if isWarm { return giveUpPool(reason, into: &actions) }
+        if let task = workers[worker].calls.first?.task, task.isSomewhere { end(task, .refused(reason), into: &actions) }
     }
 
     /// The pool can run nothing: what has not begun is refused, now and later; what has begun may end.
@@ -124,7 +127,7 @@ extension Scheduler {
             default: worker.calls.isEmpty ? 1 : 3
             }
         }
-        var staying = workerSlots.filter { workers[$0].state != .gone && workers[$0].state != .ending }
+        var staying = workerPlaces.filter { workers[$0].state != .gone && workers[$0].state != .ending }
         guard staying.count > count else { return }
         staying.sort { (rank(workers[$0]), -workers[$0].index) < (rank(workers[$1]), -workers[$1].index) }
         for worker in staying.prefix(staying.count - count) {

@@ -4,17 +4,21 @@ import SwiftletModel
 // What both modes do with workers.
 extension Scheduler {
     /// A new worker that has a process from now on.
-    mutating func launch(_ slot: Slot, slot request: ResourceRequest, into actions: inout [SchedulerAction]) {
+    mutating func launch(
+        _ place: Place, _ request: ResourceRequest, slot: Slot, into actions: inout [SchedulerAction]
+    ) {
         lastWorker += 1
         let id = WorkerID(lastWorker)
-        workers[slot].id = id
-        workers[slot].state = .starting
-        workersByID.set(UInt64(id.rawValue), to: slot)
-        actions.append(.startWorker(id, index: workers[slot].index, slot: request))
+        workers[place].id = id
+        workers[place].state = .starting
+        workers[place].slot = slot
+        workers[place].countedCores = request.occupiedCores
+        workersByID.set(UInt64(id.rawValue), to: place)
+        actions.append(.startWorker(id, index: workers[place].index, request: request, slot: slot))
     }
 
     /// Gives the worker a call: to begin now, or behind those it has.
-    mutating func assign(_ task: Slot, to worker: Slot, at now: Instant, into actions: inout [SchedulerAction]) {
+    mutating func assign(_ task: Place, to worker: Place, at now: Instant, into actions: inout [SchedulerAction]) {
         let id = tasks[task].id
         let isBehind = !workers[worker].calls.isEmpty
         workers[worker].calls.append(HeldCall(id: id, task: task, waitsBehind: isBehind))
@@ -26,7 +30,7 @@ extension Scheduler {
     }
 
     /// The first call of the worker is what it works on now.
-    mutating func begin(_ worker: Slot, at now: Instant, into actions: inout [SchedulerAction]) {
+    mutating func begin(_ worker: Place, at now: Instant, into actions: inout [SchedulerAction]) {
         if workers[worker].calls[0].waitsBehind {
             workers[worker].calls[0].waitsBehind = false
             prefetched -= 1
@@ -88,21 +92,21 @@ extension Scheduler {
     }
 
     /// A task that a worker had goes back to its queue, before all that were submitted later.
-    mutating func putBack(_ slot: Slot, into actions: inout [SchedulerAction]) {
-        if tasks[slot].state == .running { tally.running -= 1 } else { tally.ready -= 1 }
-        enqueue(slot)
-        if let refusal = refusalOfReturns { end(slot, .refused(refusal), into: &actions) }
+    mutating func putBack(_ place: Place, into actions: inout [SchedulerAction]) {
+        if tasks[place].state == .running { tally.running -= 1 } else { tally.ready -= 1 }
+        enqueue(place)
+        if let refusal = refusalOfReturns { end(place, .refused(refusal), into: &actions) }
     }
 
     /// What a worker does after a call. (A fresh one ends; one that we ended by force is given no credit.)
-    private mutating func goOn(_ worker: Slot, at now: Instant, into actions: inout [SchedulerAction]) {
+    private mutating func goOn(_ worker: Place, at now: Instant, into actions: inout [SchedulerAction]) {
         guard isWarm, !workers[worker].isKilled else { return }
         if !workers[worker].calls.isEmpty { begin(worker, at: now, into: &actions) }
         enlist(worker)
     }
 
     /// Ends a worker. By force: whatever becomes of its calls then is charged to nobody.
-    mutating func stop(_ worker: Slot, politely: Bool, into actions: inout [SchedulerAction]) {
+    mutating func stop(_ worker: Place, politely: Bool, into actions: inout [SchedulerAction]) {
         delist(worker)
         workers[worker].state = .ending
         for position in workers[worker].calls.indices where workers[worker].calls[position].waitsBehind {
@@ -115,8 +119,15 @@ extension Scheduler {
         actions.append(.endWorker(workers[worker].id, politely: politely))
     }
 
+    mutating func workerLeaves(_ id: WorkerID, into actions: inout [SchedulerAction]) {
+        guard let worker = workersByID[UInt64(id.rawValue)], workers[worker].state != .ending else { return }
+        delist(worker)
+        workers[worker].state = .ending
+        for position in workers[worker].calls.indices { recall(position, from: worker, into: &actions) }
+    }
+
     /// Frees what a worker without process holds.
-    mutating func forgetWorker(_ worker: Slot) {
+    mutating func forgetWorker(_ worker: Place) {
         delist(worker)
         clock.clear(worker)
         for call in workers[worker].calls where call.waitsBehind { prefetched -= 1 }
@@ -126,11 +137,13 @@ extension Scheduler {
         if isWarm {
             pool.size -= 1
             pool.giveBack(workers[worker].index)
-        } else {
-            free += classes[Int(workers[worker].requestClass)].need
+        }
+        if !workers[worker].slot.placements.isEmpty {
+            nodes.giveBack(workers[worker].slot, cores: workers[worker].countedCores)
+            workers[worker].slot = Slot()
         }
     }
 
     /// All places of workers in a fixed order; some may be free (`gone`).
-    var workerSlots: some Sequence<Slot> { (0..<workers.highWater).lazy.map { Slot(rawValue: $0) } }
+    var workerPlaces: some Sequence<Place> { (0..<workers.highWater).lazy.map { Place(rawValue: $0) } }
 }

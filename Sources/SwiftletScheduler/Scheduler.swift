@@ -17,7 +17,7 @@ public struct Scheduler {
     let restartLimit: Int
 
     var tasks = Slab<TaskRecord>()
-    var tasksByID = SlotTable()
+    var tasksByID = PlaceTable()
     var edges = Slab<Edge>()
     /// Why the attempts of a task ended, for the few that lost a worker.
     var deaths: [TaskID: [ProcessEnd]] = [:]
@@ -28,19 +28,23 @@ public struct Scheduler {
     /// Lost and refused outcomes carry more than a record holds.
     var details: [TaskID: Outcome] = [:]
     /// Tasks that have just ended and whose dependants do not know it yet.
-    var spreading: [Slot] = []
+    var spreading: [Place] = []
 
     var classes: [RequestClass] = []
     var classesByRequest: [ResourceRequest: Int32] = [:]
     /// Indices into `classes`, as places.
-    var classesByID = SlotTable()
+    var classesByID = PlaceTable()
     /// Classes that have ready tasks.
     var active: [Int] = []
-    /// What fresh calls may still take.
-    var free: Resources
+    /// What workers may still take.
+    var nodes: NodeTable
+    /// The slot of each warm worker.
+    let poolShape: Shape
+    /// Why no warm worker can ever have one.
+    let poolRefusal: String?
 
     var workers = Slab<WorkerRecord>()
-    var workersByID = SlotTable()
+    var workersByID = PlaceTable()
     var lastWorker: UInt32 = 0
     var clock = WorkerClock()
     var pool: WarmPool
@@ -64,15 +68,23 @@ public struct Scheduler {
     ///
     /// - Parameters:
     ///   - mode: Whether each call gets a new worker, or workers run call after call.
-    ///   - capacity: What fresh calls may occupy together. Warm workers are not counted against it.
+    ///   - capacity: What workers may occupy together, and the nodes on which they find their slots.
     ///   - restartLimit: How often a call that was running when its worker died is started again, where its
     ///     request does not say.
     public init(mode: WorkerMode, capacity: Capacity, restartLimit: Int) {
         self.mode = mode
-        if case .warm = mode { isWarm = true } else { isWarm = false }
+        if case .warm(_, let request) = mode {
+            isWarm = true
+            poolRefusal = request.refusal(mode: .fresh, capacity: capacity)
+            poolShape = poolRefusal == nil ? request.shape(in: capacity.inventory) : Shape(ResourceRequest())
+        } else {
+            isWarm = false
+            poolRefusal = nil
+            poolShape = Shape(ResourceRequest())
+        }
         self.capacity = capacity
         self.restartLimit = restartLimit
-        free = Resources(capacity)
+        nodes = NodeTable(capacity)
         pool = WarmPool(mode)
     }
 
@@ -91,6 +103,9 @@ public struct Scheduler {
         case .cancel(let id, let onlyIfNotStarted): cancel(id, onlyIfNotStarted: onlyIfNotStarted, into: &actions)
         case .release(let id): release(id, into: &actions)
         case .workerReady(let id): workerReady(id)
+        case .workerLeaves(let id): workerLeaves(id, into: &actions)
+        case .nodeLost(let node): nodeLost(node, into: &actions)
+        case .nodeUp(let node): nodeUp(node, at: now, into: &actions)
         case .workerCannotPrepare(let id, let reason): workerCannotPrepare(id, reason: reason, into: &actions)
         case .workerEnded(let id, let end): workerEnded(id, end, at: now, into: &actions)
         case .taskEnded(let task, let worker, let failed):
@@ -110,15 +125,9 @@ public struct Scheduler {
     public var counts: SchedulerCounts {
         var counts = tally
         counts.workers = workersByID.count
-        for worker in workerSlots where workers[worker].state != .gone && workers[worker].state != .delayed {
-            switch mode {
-            case .fresh:
-                counts.busyWorkers += 1
-                counts.coresUsed += classes[Int(workers[worker].requestClass)].need.cores
-            case .warm(_, let slot):
-                if !workers[worker].calls.isEmpty { counts.busyWorkers += 1 }
-                counts.coresUsed += slot.occupiedCores
-            }
+        for worker in workerPlaces where workers[worker].state != .gone && workers[worker].state != .delayed {
+            if !isWarm || !workers[worker].calls.isEmpty { counts.busyWorkers += 1 }
+            counts.coresUsed += workers[worker].slot.coreCount
         }
         return counts
     }

@@ -3,20 +3,23 @@ public import SwiftletModel
 
 /// What the scheduler may hand out.
 public struct Capacity: Hashable, Sendable {
-    /// Sum of `occupiedCores` of everything that runs; nil: not limited.
+    /// Sum of `occupiedCores` of all workers; nil: not limited.
     public var cores: Int?
     /// Number of workers at a time; nil: not limited.
     public var workers: Int?
-    /// Bytes of memory; nil: not counted.
-    public var memory: UInt64?
-    /// Number of GPUs.
-    public var gpus: Int
+    /// Where they run.
+    public var inventory: Inventory
 
-    public init(cores: Int? = nil, workers: Int? = nil, memory: UInt64? = nil, gpus: Int = 0) {
+    public init(cores: Int? = nil, workers: Int? = nil, inventory: Inventory) {
         self.cores = cores
         self.workers = workers
-        self.memory = memory
-        self.gpus = gpus
+        self.inventory = inventory
+    }
+
+    /// One node whose cores are only counted, by the limit. `memory` in bytes; nil: not counted.
+    public init(cores: Int? = nil, workers: Int? = nil, memory: UInt64? = nil, gpus: Int = 0) {
+        let node = Node(name: "", coreCount: nil, gpus: (0..<gpus).map { "\($0)" }, memory: memory)
+        self.init(cores: cores, workers: workers, inventory: Inventory(nodes: [node]))
     }
 }
 
@@ -24,8 +27,8 @@ public struct Capacity: Hashable, Sendable {
 public enum WorkerMode: Hashable, Sendable {
     /// A new worker for each call, which ends with it.
     case fresh
-    /// `count` workers, each holding a slot of `slot`'s size, that run call after call.
-    case warm(count: Int, slot: ResourceRequest)
+    /// `count` workers, each holding a slot for `request`, that run call after call.
+    case warm(count: Int, request: ResourceRequest)
 }
 
 /// Something that happened. Time comes with it; the scheduler reads no clock.
@@ -45,8 +48,11 @@ public enum SchedulerEvent: Sendable {
 
     /// A warm worker is ready for its first call. (Fresh workers get their call at once.)
     case workerReady(WorkerID)
-    /// A warm worker could not prepare (its init function failed): the pool can run nothing. `.error`-like end for all its calls.
+    /// A worker could not prepare. Warm (its init function failed): the pool can run nothing, all its calls are refused.
+    /// Fresh: its call is refused.
     case workerCannotPrepare(WorkerID, reason: String)
+    /// A worker is about to end by itself, after its call: it is given no further one.
+    case workerLeaves(WorkerID)
     /// A worker's process is gone, with all it left behind.
     case workerEnded(WorkerID, ProcessEnd)
     /// The worker says that the call returned (`failed` false) or raised (`failed` true).
@@ -54,6 +60,10 @@ public enum SchedulerEvent: Sendable {
     /// The worker has put back a call that it had not started.
     case recalled(TaskID, WorkerID)
 
+    /// A node of the inventory is gone. Its workers are too: `workerEnded` follows for each, and is charged to nobody.
+    case nodeLost(Int)
+    /// A node of the inventory is there (again).
+    case nodeUp(Int)
     /// A new number of warm workers.
     case resize(Int)
     /// Nothing new starts while true (somebody does not read what we send).
@@ -66,8 +76,8 @@ public enum SchedulerEvent: Sendable {
 
 /// What is to be done now, in this order.
 public enum SchedulerAction: Hashable, Sendable {
-    /// Start a worker with a slot for this request. `index` is the worker's place in the pool (0 …), 0 for fresh ones.
-    case startWorker(WorkerID, index: Int, slot: ResourceRequest)
+    /// Start a worker in this slot. `index` is the worker's place in the pool (0 …), 0 for fresh ones.
+    case startWorker(WorkerID, index: Int, request: ResourceRequest, slot: Slot)
     /// Send the call to the worker (for a fresh one: right after `startWorker`). `attempt` counts from 1.
     case assign(TaskID, WorkerID, attempt: Int)
     /// The call is what its worker now works on (with `assign`, unless the worker is still busy with an earlier call).

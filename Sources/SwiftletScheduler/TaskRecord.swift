@@ -27,13 +27,13 @@ struct TaskRecord {
     /// Where it ended because of another task: the first of that chain.
     var origin = TaskID(0)
     /// Its neighbours in the queue of its class.
-    var next = Slot.nowhere
-    var previous = Slot.nowhere
+    var next = Place.nowhere
+    var previous = Place.nowhere
     /// First edge of the list of its inputs, and of the list of tasks that wait for it.
-    var inputs = Slot.nowhere
-    var dependants = Slot.nowhere
+    var inputs = Place.nowhere
+    var dependants = Place.nowhere
     /// The worker that has it.
-    var worker = Slot.nowhere
+    var worker = Place.nowhere
     /// Index of its request class.
     var requestClass: Int32
     /// Inputs that have not ended.
@@ -61,11 +61,11 @@ struct TaskRecord {
 
 /// One use of an input by a dependant. Stands in the lists of both.
 struct Edge {
-    var input: Slot
-    var dependant: Slot
+    var input: Place
+    var dependant: Place
     /// The next input of the same dependant.
-    var nextInput: Slot
+    var nextInput: Place
     /// Neighbours among the tasks that wait for the same input; meaningless once that has ended.
-    var nextDependant: Slot
-    var previousDependant: Slot
+    var nextDependant: Place
+    var previousDependant: Place
 }

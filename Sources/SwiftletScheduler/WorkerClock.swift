@@ -7,7 +7,7 @@ import SwiftletModel
 struct WorkerClock {
     private struct Entry {
         var due: Instant
-        var worker: Slot
+        var worker: Place
     }
     private static let absent: Int32 = -1
 
@@ -18,7 +18,7 @@ struct WorkerClock {
     var earliest: Instant? { heap.first?.due }
 
     /// Sets or replaces the worker's time.
-    mutating func set(_ worker: Slot, to due: Instant) {
+    mutating func set(_ worker: Place, to due: Instant) {
         clear(worker)
         while positions.count <= Int(worker.rawValue) { positions.append(Self.absent) }
         heap.append(Entry(due: due, worker: worker))
@@ -27,7 +27,7 @@ struct WorkerClock {
     }
 
     /// Removes the worker's time where it has one.
-    mutating func clear(_ worker: Slot) {
+    mutating func clear(_ worker: Place) {
         guard worker.rawValue < positions.count, positions[Int(worker.rawValue)] != Self.absent else { return }
         let hole = Int(positions[Int(worker.rawValue)])
         positions[Int(worker.rawValue)] = Self.absent
@@ -39,7 +39,7 @@ struct WorkerClock {
     }
 
     /// Removes and returns the worker whose time is the earliest, where that has come.
-    mutating func popDue(at now: Instant) -> Slot? {
+    mutating func popDue(at now: Instant) -> Place? {
         guard let first = heap.first, first.due <= now else { return nil }
         clear(first.worker)
         return first.worker

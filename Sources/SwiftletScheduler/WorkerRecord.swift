@@ -16,7 +16,7 @@ enum WorkerState: UInt8 {
 struct HeldCall {
     let id: TaskID
     /// `nowhere` once the task has ended for the client (cancelled, time limit): what the worker says is dropped.
-    var task: Slot
+    var task: Place
     /// It waits behind another call, and was not asked back.
     var waitsBehind: Bool
 }
@@ -29,12 +29,14 @@ struct WorkerRecord {
     var state: WorkerState
     /// We ended it by force: its death is nobody's fault.
     var isKilled = false
-    /// The request class of the call it was started for (fresh mode).
-    var requestClass: Int32 = -1
+    /// What it holds until it is gone.
+    var slot = Slot()
+    /// What that counts against the executor's limit of cores.
+    var countedCores = 0
     /// The list it stands in, and its neighbours there.
     var list = WorkerList.Kind.none
-    var next = Slot.nowhere
-    var previous = Slot.nowhere
+    var next = Place.nowhere
+    var previous = Place.nowhere
     /// What it works on (first), and what it has been given ahead.
     var calls: [HeldCall] = []
     /// When the first call began.
@@ -65,12 +67,12 @@ struct WorkerList {
     }
 
     let kind: Kind
-    private(set) var first = Slot.nowhere
-    private var last = Slot.nowhere
+    private(set) var first = Place.nowhere
+    private var last = Place.nowhere
 
     init(_ kind: Kind) { self.kind = kind }
 
-    mutating func append(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+    mutating func append(_ worker: Place, in workers: inout Slab<WorkerRecord>) {
         workers[worker].list = kind
         workers[worker].next = .nowhere
         workers[worker].previous = last
@@ -78,7 +80,7 @@ struct WorkerList {
         last = worker
     }
 
-    mutating func prepend(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+    mutating func prepend(_ worker: Place, in workers: inout Slab<WorkerRecord>) {
         workers[worker].list = kind
         workers[worker].previous = .nowhere
         workers[worker].next = first
@@ -86,7 +88,7 @@ struct WorkerList {
         first = worker
     }
 
-    mutating func remove(_ worker: Slot, in workers: inout Slab<WorkerRecord>) {
+    mutating func remove(_ worker: Place, in workers: inout Slab<WorkerRecord>) {
         let (next, previous) = (workers[worker].next, workers[worker].previous)
         if previous.isSomewhere { workers[previous].next = next } else { first = next }
         if next.isSomewhere { workers[next].previous = previous } else { last = previous }

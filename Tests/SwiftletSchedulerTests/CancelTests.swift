@@ -39,7 +39,7 @@ import Testing
         let cancelled = over(10, .cancelled(origin: nil), tellClient: false)
         let stop: [SchedulerAction] = [.recall(TaskID(11), WorkerID(1)), .endWorker(WorkerID(1), politely: false)]
         #expect(trace.cancel(10) == cancelled + stop)
-        #expect(trace.dies(1, .signalled(15)) == [.startWorker(WorkerID(2), index: 0, slot: ResourceRequest())])
+        #expect(trace.dies(1, .signalled(15)) == [starts(2)])
         #expect(trace.send(.workerReady(WorkerID(2))) == begins(11, on: 2))
     }
 

@@ -15,9 +15,9 @@ import Testing
         var trace = Trace.fresh(cores: 1)
         trace.define(2, ResourceRequest(restartLimit: 2))
         _ = trace.submit(1, request: 2)
-        let slot = ResourceRequest(restartLimit: 2)
-        #expect(trace.dies(1, .signalled(11)) == startsFresh(1, on: 2, slot: slot, attempt: 2))
-        #expect(trace.dies(2, .exited(status: 3)) == startsFresh(1, on: 3, slot: slot, attempt: 3))
+        let request = ResourceRequest(restartLimit: 2)
+        #expect(trace.dies(1, .signalled(11)) == startsFresh(1, on: 2, request, attempt: 2))
+        #expect(trace.dies(2, .exited(status: 3)) == startsFresh(1, on: 3, request, attempt: 3))
         let reasons: [ProcessEnd] = [.signalled(11), .exited(status: 3), .signalled(9)]
         #expect(trace.dies(3) == over(1, .lost(reasons: reasons)))
     }
@@ -26,7 +26,7 @@ import Testing
         var trace = Trace.warm(2, restarts: 100)
         _ = trace.submit(1)
         _ = trace.submit(2)
-        #expect(trace.dies(2) == [.startWorker(WorkerID(3), index: 1, slot: ResourceRequest())])
+        #expect(trace.dies(2) == [starts(3, index: 1)])
         _ = trace.send(.workerReady(WorkerID(3)))
         #expect(trace.dies(3).wake == 100)
         #expect(trace.pass(milliseconds: 100).started == [4])

@@ -26,6 +26,9 @@ struct SimulatedWorld {
         var isEnding = false
         var isKilled = false
         var cores: Int
+        var slot: Slot
+        /// Its node went down: it answers nothing any more.
+        var isLost = false
     }
 
     var scheduler: Scheduler
@@ -34,6 +37,10 @@ struct SimulatedWorld {
     var generator: SeededGenerator
     var now: UInt64 = 1
     var wake: UInt64?
+
+    var slots: SlotWatch
+    var requests: [RequestID: ResourceRequest] = [:]
+    var requestOf: [TaskID: RequestID] = [:]
 
     var processes: [WorkerID: Process] = [:]
     var submitted: Set<TaskID> = []
@@ -49,6 +56,7 @@ struct SimulatedWorld {
         scheduler = Scheduler(mode: mode, capacity: capacity, restartLimit: restartLimit)
         if case .warm = mode { isWarm = true } else { isWarm = false }
         self.capacity = capacity
+        slots = SlotWatch(capacity)
         generator = SeededGenerator(state: seed)
         var actions: [SchedulerAction] = []
         scheduler.start(at: Instant(nanoseconds: now), into: &actions)
@@ -56,6 +64,7 @@ struct SimulatedWorld {
     }
 
     mutating func send(_ event: SchedulerEvent) {
+        if case .define(let id, let request) = event { requests[id] = request }
         var actions: [SchedulerAction] = []
         scheduler.handle(event, at: Instant(nanoseconds: now), into: &actions)
         run(actions)
@@ -77,18 +86,42 @@ struct SimulatedWorld {
             return ready - notBegun.count { outcomes[$0] == nil }
         }
         guard queued > 0 else { return }
-        if isWarm {
-            #expect(!processes.values.contains { $0.calls.isEmpty && !$0.isStarting && !$0.isEnding })
-        } else {
-            #expect(!processes.isEmpty || wake != nil)
+        guard isWarm else { return }
+        #expect(!processes.values.contains { $0.calls.isEmpty && !$0.isStarting && !$0.isEnding })
+    }
+
+    /// No task waits for a slot that could be had, except behind one that was overtaken too often.
+    func expectNothingWaitsThatFits() {
+        let coresUsed = processes.values.reduce(0) { $0 + $1.cores }
+        let texts = submitted.filter { outcomes[$0] == nil }.map { ($0, scheduler.explain($0, at: Instant(nanoseconds: now))) }
+        // Those keep their slot until the next try.
+        guard !texts.contains(where: { $0.1.hasPrefix("its worker could not be started") }) else { return }
+        for (id, text) in texts where text.hasPrefix("ready, ") {
+            guard let number = requestOf[id], let request = requests[number] else { continue }
+            guard slots.wouldFit(request, coresUsed: coresUsed, workersUsed: processes.count) else { continue }
+            #expect(
+                text.hasPrefix("ready, waits for a larger task that has been overtaken"), "\(id) would fit, but it is \(text)")
+        }
+    }
+
+    /// A node goes down with all that runs there, or comes up.
+    mutating func toggleNode() {
+        let node = Int.random(in: capacity.inventory.nodes.indices, using: &generator)
+        let isUp = !slots.isUp(node)
+        slots.set(node, isUp: isUp)
+        send(isUp ? .nodeUp(node) : .nodeLost(node))
+        guard !isUp else { return }
+        for (id, process) in processes where process.slot.placements.contains(where: { $0.node == node }) {
+            processes[id]?.isLost = true
         }
     }
 
     private mutating func run(_ action: SchedulerAction) {
         switch action {
-        case .startWorker(let id, _, let slot):
+        case .startWorker(let id, _, let request, let slot):
             #expect(processes[id] == nil, "\(id) was started twice")
-            processes[id] = Process(isStarting: isWarm, cores: slot.occupiedCores)
+            slots.handedOut(slot, for: request)
+            processes[id] = Process(isStarting: isWarm, cores: request.occupiedCores, slot: slot)
         case .assign(let task, let worker, _):
             #expect(outcomes[task] == nil, "\(task) was assigned after its end")
             #expect(!processes.values.contains { $0.calls.contains(task) }, "\(task) was given twice")
@@ -130,6 +163,7 @@ extension SimulatedWorld {
     mutating func stepProcess(deathRate: Double) -> Bool {
         let ids = processes.keys.sorted { $0.rawValue < $1.rawValue }
         guard let id = ids.randomElement(using: &generator), let process = processes[id] else { return false }
+        if process.isLost { return exit(id, .failed("its node was lost")) }
         if process.isKilled || chance(deathRate) {
             let couldNotStart = !isWarm && !process.hasFinished && chance(0.1)
             return exit(id, process.isKilled ? .signalled(15) : couldNotStart ? .failed("no memory") : .signalled(9))
@@ -162,7 +196,7 @@ extension SimulatedWorld {
     }
 
     private mutating func exit(_ id: WorkerID, _ end: ProcessEnd) -> Bool {
-        processes[id] = nil
+        if let slot = processes.removeValue(forKey: id)?.slot { slots.cameBack(slot) }
         send(.workerEnded(id, end))
         return true
     }
@@ -194,6 +228,7 @@ extension SimulatedWorld {
         }
         submitted.insert(id)
         let request = RequestID(UInt32.random(in: 1...UInt32(requests), using: &generator))
+        requestOf[id] = request
         send(.submit(id, request: request, inputs: inputs[id] ?? []))
     }
 

@@ -4,17 +4,17 @@ import Testing
 
 @testable import SwiftletScheduler
 
-@Suite struct SlotTableTests {
+@Suite struct PlaceTableTests {
     @Test(arguments: [1, 1 << 40, 0x9e37_79b9] as [UInt64])
     func itAgreesWithADictionary(stride: UInt64) {
         var generator = SeededGenerator(state: stride)
-        var table = SlotTable()
-        var model: [UInt64: Slot] = [:]
+        var table = PlaceTable()
+        var model: [UInt64: Place] = [:]
         for step in 0..<20_000 as Range<UInt32> {
             let key = UInt64.random(in: 0..<300, using: &generator) &* stride
             if Bool.random(using: &generator) {
-                table.set(key, to: Slot(rawValue: step))
-                model[key] = Slot(rawValue: step)
+                table.set(key, to: Place(rawValue: step))
+                model[key] = Place(rawValue: step)
             } else {
                 #expect(table.remove(key) == model.removeValue(forKey: key))
             }
@@ -28,16 +28,16 @@ import Testing
     @Test func theOldestComesFirstWhateverTheOrderOfArrival() {
         var generator = SeededGenerator(state: 7)
         var (queue, tasks) = (ReadyQueue(), Slab<TaskRecord>())
-        var model: [UInt64: Slot] = [:]
+        var model: [UInt64: Place] = [:]
         for id in (1...2_000 as ClosedRange<UInt64>).shuffled(using: &generator) {
-            let slot = tasks.insert(TaskRecord(.init(id), requestClass: 0, state: .ready))
-            queue.push(slot, in: &tasks)
-            model[id] = slot
+            let place = tasks.insert(TaskRecord(.init(id), requestClass: 0, state: .ready))
+            queue.push(place, in: &tasks)
+            model[id] = place
             let removed = UInt64.random(in: 1...2_000, using: &generator)
-            if let slot = model.removeValue(forKey: removed) {
-                queue.remove(slot, in: &tasks)
-                tasks[slot].state = .cancelled
-                tasks.remove(slot)
+            if let place = model.removeValue(forKey: removed) {
+                queue.remove(place, in: &tasks)
+                tasks[place].state = .cancelled
+                tasks.remove(place)
             }
             #expect(queue.head == model.keys.min() ?? .max)
             #expect(queue.count == model.count)
@@ -50,9 +50,9 @@ import Testing
     @Test func theEarliestTimeComesFirstAndClearedOnesLeaveNothing() {
         var generator = SeededGenerator(state: 9)
         var clock = WorkerClock()
-        var model: [Slot: UInt64] = [:]
+        var model: [Place: UInt64] = [:]
         for _ in 0..<5_000 {
-            let worker = Slot(rawValue: UInt32.random(in: 0..<50, using: &generator))
+            let worker = Place(rawValue: UInt32.random(in: 0..<50, using: &generator))
             if Bool.random(using: &generator) {
                 let due = UInt64.random(in: 0..<1_000, using: &generator)
                 clock.set(worker, to: .init(nanoseconds: due))

@@ -16,7 +16,7 @@ struct Trace {
 
     /// A pool whose workers 1 … count are started and, unless told otherwise, ready.
     static func warm(_ count: Int, restarts: Int = 0, ready: Bool = true) -> Trace {
-        let mode = WorkerMode.warm(count: count, slot: ResourceRequest())
+        let mode = WorkerMode.warm(count: count, request: ResourceRequest())
         var trace = Trace(scheduler: Scheduler(mode: mode, capacity: Capacity(), restartLimit: restarts))
         _ = trace.start()
         if ready { for worker in 0..<count { _ = trace.send(.workerReady(WorkerID(UInt32(worker + 1)))) } }
@@ -87,10 +87,17 @@ func begins(_ task: UInt64, on worker: UInt32, attempt: Int = 1) -> [SchedulerAc
     ]
 }
 
-func startsFresh(_ task: UInt64, on worker: UInt32, slot: ResourceRequest = ResourceRequest(), attempt: Int = 1)
+func startsFresh(_ task: UInt64, on worker: UInt32, _ request: ResourceRequest = ResourceRequest(), attempt: Int = 1)
     -> [SchedulerAction]
 {
-    [.startWorker(WorkerID(worker), index: 0, slot: slot)] + begins(task, on: worker, attempt: attempt)
+    [starts(worker, request)] + begins(task, on: worker, attempt: attempt)
+}
+
+/// A worker is started on the only node of a trace, where cores are counted.
+func starts(_ worker: UInt32, index: Int = 0, _ request: ResourceRequest = ResourceRequest()) -> SchedulerAction {
+    let placement = Slot.Placement(
+        node: 0, name: "", ranks: request.cores, coreCount: request.occupiedCores, memory: request.memory)
+    return .startWorker(WorkerID(worker), index: index, request: request, slot: Slot(placements: [placement]))
 }
 
 func over(_ task: UInt64, _ outcome: Outcome, tellClient: Bool = true) -> [SchedulerAction] {
@@ -104,7 +111,7 @@ extension [SchedulerAction] {
     }
     /// The workers that they start.
     var started: [UInt32] {
-        compactMap { if case .startWorker(let worker, _, _) = $0 { worker.rawValue } else { nil } }
+        compactMap { if case .startWorker(let worker, _, _, _) = $0 { worker.rawValue } else { nil } }
     }
     /// The outcomes in them.
     var outcomes: [UInt64: Outcome] {

@@ -22,7 +22,7 @@ import Testing
             ])
         #expect(trace.dies(1, .exited(status: 0)) == [])
         #expect(trace.dies(2, .exited(status: 0)) == [])
-        #expect(trace.send(.resize(2)) == [.startWorker(WorkerID(4), index: 0, slot: ResourceRequest())])
+        #expect(trace.send(.resize(2)) == [starts(4)])
     }
 
     @Test func aBusyWorkerEndsAfterItsCall() {

@@ -4,11 +4,11 @@
 ///
 /// A dictionary of the standard library hashes against attackers who choose keys to collide, which costs more than all
 /// else we do for a task. Here the keys are counters, and who chose bad ones would slow down their own executor only.
-struct SlotTable {
+struct PlaceTable {
     private struct Entry {
         var key: UInt64
         /// `nowhere` where the entry is empty.
-        var slot: Slot
+        var place: Place
     }
 
     private var entries: [Entry] = []
@@ -16,30 +16,30 @@ struct SlotTable {
 
     var isEmpty: Bool { count == 0 }
 
-    subscript(key: UInt64) -> Slot? {
+    subscript(key: UInt64) -> Place? {
         guard count > 0 else { return nil }
         let entry = entries[position(of: key)]
-        return entry.slot.isSomewhere ? entry.slot : nil
+        return entry.place.isSomewhere ? entry.place : nil
     }
 
     /// Adds the number, or gives it another place.
-    mutating func set(_ key: UInt64, to slot: Slot) {
+    mutating func set(_ key: UInt64, to place: Place) {
         if 4 * (count + 1) > 3 * entries.count { grow() }
         let position = position(of: key)
-        if !entries[position].slot.isSomewhere { count += 1 }
-        entries[position] = Entry(key: key, slot: slot)
+        if !entries[position].place.isSomewhere { count += 1 }
+        entries[position] = Entry(key: key, place: place)
     }
 
     /// Removes the number; returns its place.
     @discardableResult
-    mutating func remove(_ key: UInt64) -> Slot? {
+    mutating func remove(_ key: UInt64) -> Place? {
         guard count > 0 else { return nil }
         var hole = position(of: key)
-        let slot = entries[hole].slot
-        guard slot.isSomewhere else { return nil }
+        let place = entries[hole].place
+        guard place.isSomewhere else { return nil }
         // Entries behind the hole that were pushed aside by it move up, so no mark needs to stay.
         var next = (hole + 1) & (entries.count - 1)
-        while entries[next].slot.isSomewhere {
+        while entries[next].place.isSomewhere {
             let distance = (next &- home(of: entries[next].key)) & (entries.count - 1)
             if distance >= (next &- hole) & (entries.count - 1) {
                 entries[hole] = entries[next]
@@ -47,15 +47,15 @@ struct SlotTable {
             }
             next = (next + 1) & (entries.count - 1)
         }
-        entries[hole].slot = .nowhere
+        entries[hole].place = .nowhere
         count -= 1
-        return slot
+        return place
     }
 
     /// Where the number stands, or would stand.
     private func position(of key: UInt64) -> Int {
         var position = home(of: key)
-        while entries[position].slot.isSomewhere, entries[position].key != key {
+        while entries[position].place.isSomewhere, entries[position].key != key {
             position = (position + 1) & (entries.count - 1)
         }
         return position
@@ -68,7 +68,7 @@ struct SlotTable {
 
     private mutating func grow() {
         let old = entries
-        entries = Array(repeating: Entry(key: 0, slot: .nowhere), count: max(16, 2 * old.count))
-        for entry in old where entry.slot.isSomewhere { entries[position(of: entry.key)] = entry }
+        entries = Array(repeating: Entry(key: 0, place: .nowhere), count: max(16, 2 * old.count))
+        for entry in old where entry.place.isSomewhere { entries[position(of: entry.key)] = entry }
     }
 }

@@ -36,6 +36,7 @@ let package = Package(
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
         .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport"], swiftSettings: settings),
+        .testTarget(name: "SwiftletLaunchTests", dependencies: ["SwiftletLaunch"], swiftSettings: settings),
         .testTarget(name: "SwiftletEngineTests", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(
             name: "TestProgram", dependencies: ["Swiftlet"], path: "Tests/TestProgram", swiftSettings: settings),

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// One submission: a call, or an array of calls that ask for the same.
+public struct SlurmBatch: Hashable, Sendable {
+    public var name: String
+    /// Where the calls run.
+    public var directory: String
+    /// The directory for what the jobs print; see `log`.
+    public var logs: String
+    public var resources: SlurmResources
+    /// Jobs that have to end well before this one starts.
+    public var dependencies: [SlurmJobID]
+    /// The program of every call, to which its entry is the last argument.
+    public var command: [String]
+    /// One for each call; several make an array, whose element `i` runs `entries[i]`.
+    public var entries: [String]
+
+    public init(
+        name: String, directory: String, logs: String, resources: SlurmResources, dependencies: [SlurmJobID] = [],
+        command: [String], entries: [String]
+    ) {
+        self.name = name
+        self.directory = directory
+        self.logs = logs
+        self.resources = resources
+        self.dependencies = dependencies
+        self.command = command
+        self.entries = entries
+    }
+
+    public var isArray: Bool { entries.count > 1 }
+
+    /// The default script: runs on any cluster that has a default partition.
+    public var script: String {
+        var lines = ["#!/bin/bash"]
+        lines += (identity + resources.batchOptions + relations).map { "#SBATCH \(Self.directive($0))" }
+        lines += ["", body]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What runs in the job; the variable `command` of a user's template.
+    public var body: String {
+        let program = ((resources.ranks > 1 ? resources.stepCommand : []) + command).map(ShellWord.quoted).joined(separator: " ")
+        let threads = "export " + Self.threadVariables.map { "\($0)=\(resources.threads)" }.joined(separator: " ")
+        guard isArray else { return "\(threads)\nexec \(program) \(ShellWord.quoted(entries.first ?? ""))" }
+        let words = entries.map { "  \(ShellWord.quoted($0))" }.joined(separator: "\n")
+        return "\(threads)\nentries=(\n\(words)\n)\nexec \(program) \"${entries[$SLURM_ARRAY_TASK_ID]}\""
+    }
+
+    /// Options for the command line of sbatch, where the script is a user's: they hold whatever the script says.
+    public var overrides: [String] {
+        relations.map { option in "--\(option.name)" + (option.value.map { "=\($0)" } ?? "") }
+    }
+
+    /// The file with what a job printed.
+    public func log(of id: SlurmJobID) -> String { "\(logs)/\(id).out" }
+
+    private var identity: [SlurmResources.Option] {
+        [
+            .init("job-name", name),
+            .init("chdir", directory),
+            .init("output", Self.withoutPatterns(logs) + (isArray ? "/%A_%a.out" : "/%j.out")),
+            .init("open-mode", "append"),
+        ]
+    }
+
+    private var relations: [SlurmResources.Option] {
+        var found: [SlurmResources.Option] = []
+        if isArray { found.append(.init("array", "0-\(entries.count - 1)")) }
+        if !dependencies.isEmpty {
+            found.append(.init("dependency", "afterok:" + dependencies.map(\.description).joined(separator: ":")))
+            found.append(.init("kill-on-invalid-dep", "yes"))
+        }
+        return found
+    }
+
+    /// As sbatch reads it from a script: it splits at blanks and understands quotes and backslashes.
+    static func directive(_ option: SlurmResources.Option) -> String {
+        guard let value = option.value else { return "--\(option.name)" }
+        let isPlain = value.utf8.allSatisfy { byte in !"\"'\\ \t#".utf8.contains(byte) }
+        if isPlain { return "--\(option.name)=\(value)" }
+        var escaped = ""
+        for character in value { escaped += character == "\"" || character == "\\" ? "\\\(character)" : "\(character)" }
+        return "--\(option.name)=\"\(escaped)\""
+    }
+
+    /// A path in which sbatch replaces nothing.
+    static func withoutPatterns(_ path: String) -> String {
+        path.map { $0 == "%" ? "%%" : "\($0)" }.joined()
+    }
+
+    private static let threadVariables = [
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    ]
+}

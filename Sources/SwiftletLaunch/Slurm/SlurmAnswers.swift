@@ -28,7 +28,8 @@ public enum SlurmAnswers {
             guard fields.count >= 5, let id = SlurmJobID(fields[0]) else { return nil }
             let state = SlurmJobState(fields[1])
             return SlurmJobReport(
-                id: id, state: state, reason: known(fields[4]), end: state.hasEnded ? end(fields[2]) : nil, nodes: known(fields[3]))
+                id: id, state: state, reason: known(fields[4]), end: state.hasEnded ? end(fields[2]) : nil,
+                nodes: known(fields[3]))
         }
     }
 

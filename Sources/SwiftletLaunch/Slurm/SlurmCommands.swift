@@ -56,7 +56,8 @@ public enum SlurmCommands {
 
     private static let keptVariables: Set<String> = ["SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"]
     private static let neverInherited: Set<String> = [
-        "SBATCH_WAIT", "SBATCH_ARRAY_INX", "SBATCH_JOB_NAME", "SBATCH_OUTPUT", "SBATCH_ERROR", "SBATCH_OPEN_MODE", "SBATCH_DEPENDENCY",
+        "SBATCH_WAIT", "SBATCH_ARRAY_INX", "SBATCH_JOB_NAME", "SBATCH_OUTPUT", "SBATCH_ERROR", "SBATCH_OPEN_MODE",
+        "SBATCH_DEPENDENCY",
     ]
     private static let inputVariables = [
         "account": "SBATCH_ACCOUNT", "exclusive": "SBATCH_EXCLUSIVE", "gpus-per-task": "SBATCH_GPUS_PER_TASK",

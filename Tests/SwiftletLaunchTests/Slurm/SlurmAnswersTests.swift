@@ -6,9 +6,10 @@ import Testing
 
 /// What Slurm 22.05 printed on the test cluster, read back.
 @Suite struct SlurmAnswersTests {
-    @Test(arguments: [
-        ("17\n", 17), ("17;cluster\n", 17), ("welcome to the site\n17\n", 17), ("", nil), ("sbatch: nothing\n", nil),
-    ] as [(String, UInt32?)])
+    @Test(
+        arguments: [
+            ("17\n", 17), ("17;cluster\n", 17), ("welcome to the site\n17\n", 17), ("", nil), ("sbatch: nothing\n", nil),
+        ] as [(String, UInt32?)])
     func submissions(text: String, job: UInt32?) {
         #expect(SlurmAnswers.submittedJob(text) == job)
     }
@@ -72,7 +73,8 @@ import Testing
     }
 
     @Test func pairsOfScontrol() {
-        let line = "JobId=14 ArrayJobId=14 JobState=RUNNING Command=/a path/with blanks.sh WorkDir=/x=y Power= NtasksPerN:B:S:C=0:0:*:*"
+        let line =
+            "JobId=14 ArrayJobId=14 JobState=RUNNING Command=/a path/with blanks.sh WorkDir=/x=y Power= NtasksPerN:B:S:C=0:0:*:*"
         let pairs = SlurmAnswers.pairs(line)
         #expect(pairs["Command"] == "/a path/with blanks.sh")
         #expect(pairs["WorkDir"] == "/x=y")
@@ -88,7 +90,8 @@ import Testing
             MaxJobCount             = 20000
             MinJobAge               = 300 sec
             """
-        #expect(SlurmLimits(configuration: configuration, associations: "") == SlurmLimits(arraySize: 10000, submittedJobs: 20000))
+        #expect(
+            SlurmLimits(configuration: configuration, associations: "") == SlurmLimits(arraySize: 10000, submittedJobs: 20000))
         #expect(SlurmLimits(configuration: configuration, associations: "500|\n|2000\n").submittedJobs == 500)
         #expect(SlurmLimits(configuration: "", associations: "") == SlurmLimits(arraySize: 1000, submittedJobs: nil))
         #expect(SlurmLimits(configuration: "MaxArraySize = 0\n", associations: "").arraySize == 1)

@@ -99,7 +99,9 @@ import Testing
 
     @Test func commandLines() {
         #expect(
-            SlurmCommands.submit(script: "/data/a b.sh", options: ["--array=0-3"]) == ["sbatch", "--parsable", "--array=0-3", "--", "/data/a b.sh"])
+            SlurmCommands.submit(script: "/data/a b.sh", options: ["--array=0-3"]) == [
+                "sbatch", "--parsable", "--array=0-3", "--", "/data/a b.sh",
+            ])
         #expect(
             SlurmCommands.queue(user: 1000) == [
                 "squeue", "--noheader", "--array", "--states=all", "--user=1000",
@@ -108,13 +110,15 @@ import Testing
         #expect(SlurmCommands.cancel([SlurmJobID(7), SlurmJobID(9, element: 3)]) == ["scancel", "--", "7", "9_3"])
         #expect(
             SlurmCommands.history([7, 9]) == [
-                "sacct", "--allocations", "--parsable2", "--noheader", "--format=JobID,State,ExitCode,NodeList,Reason", "--jobs=7,9",
+                "sacct", "--allocations", "--parsable2", "--noheader", "--format=JobID,State,ExitCode,NodeList,Reason",
+                "--jobs=7,9",
             ])
     }
 
     @Test func theJobAroundTheClientDoesNotSpeakForOthers() {
         let inherited = [
-            "HOME=/home/me", "SLURM_CONF=/etc/slurm.conf", "SLURM_JOB_ID=3", "SLURM_MEM_PER_NODE=100", "SQUEUE_FORMAT=%i", "SBATCH_WAIT=1",
+            "HOME=/home/me", "SLURM_CONF=/etc/slurm.conf", "SLURM_JOB_ID=3", "SLURM_MEM_PER_NODE=100", "SQUEUE_FORMAT=%i",
+            "SBATCH_WAIT=1",
             "SBATCH_PARTITION=fast", "SBATCH_ACCOUNT=mine", "SLURM_TIME_FORMAT=relative",
         ]
         #expect(

@@ -19,6 +19,7 @@ public enum SwiftletProgram {
         switch arguments.dropFirst().first {
         case "engine": engine(Options(arguments.dropFirst(2)))
         case "guardian": GuardianProcess.run(descriptor: 3)
+        case "shared": shared(arguments.dropFirst(2))
         case "--version":
             print("swiftlet \(productVersion)")
             exit(0)
@@ -41,6 +42,12 @@ public enum SwiftletProgram {
                 values[name] = value
             }
         }
+    }
+
+    /// `shared MILLISECONDS COMMAND…`: the command's answer, or one that is at most so old.
+    private static func shared(_ arguments: ArraySlice<String>) -> Never {
+        guard let age = arguments.first.flatMap({ UInt64($0) }), arguments.count > 1 else { refuse("shared") }
+        SharedCommand.run(Array(arguments.dropFirst()), maxAge: age * 1_000_000)
     }
 
     private static func refuse(_ argument: String) -> Never {

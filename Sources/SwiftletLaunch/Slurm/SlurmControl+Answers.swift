@@ -138,10 +138,15 @@ public enum SharedAnswer {
     /// The first line of a shared answer. `instant` is the monotonic clock's, which all processes of a node read alike.
     public static func header(_ instant: Instant) -> String { "\(mark)\(instant.nanoseconds)\n" }
 
+    /// When it was asked; nil where that is not said.
+    public static func instant(of answer: some Sequence<UInt8>) -> Instant? {
+        let line = String(decoding: answer.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        guard line.hasPrefix(mark), let nanoseconds = UInt64(line.dropFirst(mark.count)) else { return nil }
+        return Instant(nanoseconds: nanoseconds)
+    }
+
     static func split(_ text: String, otherwise: Instant) -> (asked: Instant, rest: String) {
-        guard text.hasPrefix(mark), let end = text.firstIndex(of: "\n") else { return (otherwise, text) }
-        let number = text[text.index(text.startIndex, offsetBy: mark.count)..<end]
-        guard let nanoseconds = UInt64(number) else { return (otherwise, text) }
-        return (Instant(nanoseconds: nanoseconds), String(text[text.index(after: end)...]))
+        guard let asked = instant(of: text.utf8) else { return (otherwise, text) }
+        return (asked, String(text.drop { $0 != "\n" }.dropFirst()))
     }
 }

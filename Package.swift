@@ -19,6 +19,9 @@ let package = Package(
         .library(name: "Swiftlet", targets: ["Swiftlet"]),
         .executable(name: "swiftlet", targets: ["SwiftletCLI"]),
     ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
+    ],
     targets: [
         .target(name: "CSwiftlet"),
         room("SwiftletModel"),
@@ -26,14 +29,21 @@ let package = Package(
         room("SwiftletWire", imports: ["SwiftletModel"]),
         room("SwiftletTransport", imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet"]),
         room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "CSwiftlet"]),
+        room("SwiftletStore", imports: ["SwiftletModel", "CSwiftlet", .product(name: "Crypto", package: "swift-crypto")]),
+        room("SwiftletCluster", imports: ["SwiftletModel"]),
         room(
             "SwiftletEngine",
-            imports: ["SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "CSwiftlet"]),
+            imports: [
+                "SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "SwiftletStore",
+                "SwiftletCluster", "CSwiftlet",
+            ]),
         room("Swiftlet", imports: ["SwiftletEngine", "SwiftletTransport", "SwiftletWire"]),
         .executableTarget(name: "SwiftletCLI", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(
             name: "ParameterSweep", dependencies: ["Swiftlet"], path: "examples/swift/ParameterSweep", swiftSettings: settings),
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
+        .testTarget(name: "SwiftletStoreTests", dependencies: ["SwiftletStore"], swiftSettings: settings),
+        .testTarget(name: "SwiftletClusterTests", dependencies: ["SwiftletCluster"], swiftSettings: settings),
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
         .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport"], swiftSettings: settings),
         .testTarget(name: "SwiftletLaunchTests", dependencies: ["SwiftletLaunch"], swiftSettings: settings),

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+
+// How gathered calls get into the queue of the system.
+extension ClusterTable {
+    /// How long after the system took no more jobs it is tried again, where no job ends before.
+    private static let retryAfter: UInt64 = 30_000_000_000
+
+    /// Queues what has been gathered long enough: 50 ms without a submit, a full array, or somebody waits.
+    mutating func flush(at now: Instant, into actions: inout [ClusterAction]) {
+        if let retryAt, retryAt <= now { fillRoom() }
+        guard !groupOrder.isEmpty else { return }
+        let isDue = (gatheredUntil.map { $0 <= now } ?? true) || (isHurried && looking == 0)
+        var left: [Group] = []
+        for group in groupOrder {
+            let members = groups[group]!.filter { entries[$0]?.state == .gathering }
+            guard isDue || members.count >= limits.arraySize else {
+                groups[group] = members
+                if members.isEmpty { groups[group] = nil } else { left.append(group) }
+                continue
+            }
+            groups[group] = nil
+            queue(members, in: group, into: &actions)
+        }
+        groupOrder = left
+    }
+
+    private mutating func queue(_ members: [EntryID], in group: Group, into actions: inout [ClusterAction]) {
+        // Jobs that have ended since are not named: their system may have forgotten them.
+        let dependencies = group.dependencies.filter { job in jobs[job].map { entries[$0]?.state.job == job } ?? false }
+        var rest = members[...]
+        while !rest.isEmpty {
+            let room = min(limits.arraySize, limits.jobs - queuedJobs)
+            guard room > 0, retryAt == nil else {
+                for id in rest { wait(id) }
+                return
+            }
+            let chunk = Array(rest.prefix(room))
+            rest = rest.dropFirst(room)
+            lastBatch += 1
+            let batch = BatchID(lastBatch)
+            batches[batch] = chunk
+            queuedJobs += chunk.count
+            for id in chunk { entries[id]!.state = .queueing(batch) }
+            actions.append(.submit(batch, request: group.request, chunk, dependencies: dependencies))
+        }
+    }
+
+    private mutating func wait(_ id: EntryID) {
+        entries[id]!.state = .notQueued
+        waitingForRoom.append(id)
+    }
+
+    /// Lets those that wait for room try again.
+    mutating func fillRoom() {
+        retryAt = nil
+        let waiting = waitingForRoom
+        waitingForRoom = []
+        for id in waiting where entries[id]?.state == .notQueued {
+            entries[id]!.state = .blocked
+            consider(id)
+        }
+    }
+
+    mutating func queued(_ batch: BatchID, _ ids: [JobID], into actions: inout [ClusterAction]) {
+        guard let members = batches.removeValue(forKey: batch) else { return }
+        for (id, job) in zip(members, ids) {
+            guard entries[id]?.state == .queueing(batch) else { continue }
+            entries[id]!.state = .queued(job)
+            jobs[job] = id
+            if entries[id]!.tasks.isEmpty {
+                dropIfUnwanted(id, into: &actions)
+                continue
+            }
+            if limits.outlivesClient { actions.append(.record(id, job)) }
+            nudgeReaders(of: id)
+        }
+    }
+
+    mutating func refused(
+        _ batch: BatchID, _ refusal: JobRefusal, at now: Instant, into actions: inout [ClusterAction]
+    ) {
+        guard let members = batches.removeValue(forKey: batch) else { return }
+        queuedJobs -= members.count
+        if refusal.isTemporary { retryAt = now.advanced(by: Self.retryAfter) }
+        for id in members where entries[id]?.state == .queueing(batch) {
+            if refusal.isTemporary && !entries[id]!.tasks.isEmpty {
+                wait(id)
+            } else {
+                actions.append(.withdraw(id))
+                end(id, .refused(refusal.reason), into: &actions)
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletCluster
+import SwiftletModel
+import SwiftletWire
+
+/// Where jobs run: processes of this machine, Slurm, Flux. Everything is called, and answers, on the loop's thread; what takes
+/// time (a command, a file) happens elsewhere. Every question is answered exactly once, also when the system is down.
+protocol JobSystem: AnyObject {
+    /// What it can do, and how far it goes; asked once.
+    var limits: JobLimits { get }
+
+    /// Called with jobs whose status changed, where the system tells of changes by itself. Set by the cluster's shell.
+    var onChange: ([JobID: JobStatus]) -> Void { get set }
+
+    /// Queues the calls of a batch: one job for each, in the order of `batch.calls`, or none at all.
+    func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void)
+
+    /// What the system says of these jobs, by one question for all. Jobs that it does not know are `.unknown`; where it cannot be
+    /// asked at present, the answer is empty.
+    func query(_ jobs: [JobID], answer: @escaping ([JobID: JobStatus]) -> Void)
+
+    /// Takes them out of the queue, or ends them. Unknown and ended jobs are no error.
+    func cancel(_ jobs: [JobID])
+
+    /// Nothing follows; what the system holds of the engine's (descriptors, connections) is given back. Jobs that outlive the
+    /// client go on.
+    func close()
+}
+
+/// Calls with equal directives that begin when the same jobs have ended well.
+struct JobBatch {
+    /// The client's REQUEST as it came: `cores`, `threads_per_core`, `time_limit` and whatever else a template may want.
+    let directives: Attributes
+    let calls: [JobCall]
+    let dependencies: [JobID]
+}
+
+/// One call as its job has to run it.
+struct JobCall {
+    /// For messages and for the name of the job.
+    let key: String
+    let function: String
+    /// The call's files are `path` with an ending: `.task`, `.outcome`, and what a job system adds.
+    let path: String
+    /// The program and its arguments. Its environment is the client's, its directory does not matter.
+    let command: [String]
+    /// The calls of this client that wait for it; for what the job prints.
+    let tasks: [TaskID]
+}

@@ -27,7 +27,9 @@ let package = Package(
         room("SwiftletModel"),
         room("SwiftletScheduler", imports: ["SwiftletModel"]),
         room("SwiftletWire", imports: ["SwiftletModel"]),
-        room("SwiftletTransport", imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet"]),
+        room(
+            "SwiftletTransport",
+            imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet", .product(name: "Crypto", package: "swift-crypto")]),
         room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "CSwiftlet"]),
         room("SwiftletStore", imports: ["SwiftletModel", "CSwiftlet", .product(name: "Crypto", package: "swift-crypto")]),
         room("SwiftletCluster", imports: ["SwiftletModel"]),
@@ -45,7 +47,7 @@ let package = Package(
         .testTarget(name: "SwiftletStoreTests", dependencies: ["SwiftletStore"], swiftSettings: settings),
         .testTarget(name: "SwiftletClusterTests", dependencies: ["SwiftletCluster"], swiftSettings: settings),
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
-        .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport"], swiftSettings: settings),
+        .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport", "CSwiftlet"], swiftSettings: settings),
         .testTarget(name: "SwiftletLaunchTests", dependencies: ["SwiftletLaunch"], swiftSettings: settings),
         .testTarget(name: "SwiftletEngineTests", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(

@@ -153,7 +153,7 @@ void sl_raise_descriptor_limit(void) {
 
 // In the child of vfork: only system calls, and only on variables of its own frame.
 static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t parent) {
-  int wanted[4] = {null_fd, request->out, request->error, request->socket};
+  int wanted[4] = {request->in >= 0 ? request->in : null_fd, request->out, request->error, request->socket};
   int count = request->socket >= 0 ? 4 : 3;
   // Above the targets first, so that no target is overwritten before it was copied.
   for (int i = 0; i < count; i++)

@@ -39,6 +39,7 @@ extension Engine {
     func shutDown() {
         guard ending != .done else { return }
         ending = .done
+        listener?.close()
         guardian.close()
         client.link.close()
         loop.stop()

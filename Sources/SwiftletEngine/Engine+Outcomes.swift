@@ -74,7 +74,7 @@ extension Engine {
             bytes.append(integer: run?.start ?? 0)
             bytes.append(integer: run.map { now - $0.begun } ?? 0)
             attributes(of: task, outcome, worker: worker).write(to: &bytes)
-            bytes.append(contentsOf: payload)
+            append(payload, for: client, to: &bytes)
         }
         watchUnread()
     }

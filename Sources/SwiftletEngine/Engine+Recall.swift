@@ -11,8 +11,10 @@ extension Engine {
     /// works on has not been sent at the moment RECALL lies in its socket, it will read RECALL in time: the call is ours again at
     /// once, however long the worker still takes. Where the result came meanwhile, the worker's answer is waited for.
     func recall(_ task: TaskID, from id: WorkerID) {
-        guard let worker = workers[id], let link = worker.peer.link as? SocketLink else { return }
-        link.send(.recall, id: task.rawValue)
+        guard let worker = workers[id] else { return }
+        worker.peer.link.send(.recall, id: task.rawValue)
+        // Over a network nothing is known of what lies in its socket: its answer is waited for.
+        guard let link = worker.peer.link as? SocketLink else { return }
         let current = worker.current
         loop.afterThisTurn { [unowned self, weak worker] in
             guard let worker, workers[id] === worker, !link.isClosed else { return }

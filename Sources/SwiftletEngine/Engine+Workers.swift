@@ -88,8 +88,8 @@ extension Engine {
                 bytes.append(integer: UInt16(layout.blobCount))
                 bytes.append(integer: UInt16(layout.inputCount))
                 for blob in layout.blobs { bytes.append(integer: blob.rawValue) }
-                bytes.append(contentsOf: payload)
-                for input in layout.inputs { bytes.append(contentsOf: tasks[input]?.value ?? Payload.none.bytes) }
+                append(payload, for: worker.peer, to: &bytes)
+                for input in layout.inputs { append(tasks[input]?.value ?? Payload.none.bytes, for: worker.peer, to: &bytes) }
                 bytes.append(integer: UInt16(0))  // the slot: no attributes
             }
         }
@@ -113,6 +113,7 @@ extension Engine {
             guard header.id == protocolVersion else {
                 throw WireError("the worker speaks version \(header.id) of the protocol, the engine \(protocolVersion)")
             }
+            if try Attributes(&reader)[integer: "segments"] == 0 { worker.peer.takesSegments = false }
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }
@@ -168,6 +169,7 @@ extension Engine {
     /// Its connection is closed. Its process should be ending; where it is not, it is ended.
     private func linkClosed(_ worker: Worker, reason: String?) {
         if let reason { log.write("connection to worker \(worker.id.rawValue): \(reason)") }
+        if let end = worker.end { return gone(worker, end) }
         guard worker.stage == .running else { return }
         loop.schedule(after: Grace.orphaned) { [unowned self, weak worker] in
             if let worker, workers[worker.id] === worker { terminate(worker) }
@@ -176,7 +178,9 @@ extension Engine {
 
     /// Its process is gone: hear what it said last, then tell the scheduler.
     func gone(_ worker: Worker, _ end: ProcessEnd) {
-        (worker.peer.link as? SocketLink)?.receiveEverything()
+        worker.peer.link.receiveEverything()
+        if stillSpeaks(worker, end) { return }
+        if let ticket = worker.ticket { listener?.withdraw(ticket.id) }
         for output in worker.outputs { output.finish() }
         loop.cancel(timer: worker.stageTimer)
         worker.peer.link.close()

@@ -34,6 +34,7 @@ public final class Engine {
     var forkServersFailed = 0
     var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
+    var listener: SecureListener?
     private var nextOrigin: UInt32 = 2
 
     var blobs = BlobTable()
@@ -108,6 +109,7 @@ public final class Engine {
             attributes[text: "version"] = productVersion
             attributes[integer: "pid"] = Int(getpid())
             attributes[integer: "origin"] = Int(peer.origin)
+            if !peer.takesSegments { attributes[integer: "segments"] = 0 }
             attributes.write(to: &bytes)
         }
         if budgetLevel > 0 { peer.link.send(.budget, id: UInt64(budgetLevel)) }

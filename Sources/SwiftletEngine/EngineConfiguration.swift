@@ -27,6 +27,8 @@ public struct EngineConfiguration: Sendable {
     public var inventory: Inventory
     /// Bytes of payload before producers are asked to spool to files.
     public var memoryBudget: UInt64
+    /// Numeric address of the interface at which workers on other nodes connect; nil: workers are on this node only.
+    public var listenAddress: String?
 
     public init(_ attributes: Attributes) throws(WireError) {
         switch attributes[text: "launch"] ?? "forkserver" {
@@ -59,6 +61,7 @@ public struct EngineConfiguration: Sendable {
         }
         inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
+        listenAddress = attributes[text: "listen_address"]
     }
 
     var capacity: Capacity {

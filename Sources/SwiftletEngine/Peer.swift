@@ -7,11 +7,14 @@ final class Peer {
     /// The number of this connection; the high half of the ids of segments it makes.
     let origin: UInt32
     let link: Link
+    /// Whether descriptors can be sent to it; without, parts in segments are made inline for it.
+    var takesSegments: Bool
     /// Blobs it has.
     var blobs: Set<BlobID> = []
 
     init(origin: UInt32, link: Link) {
         self.origin = origin
         self.link = link
+        takesSegments = link.carriesDescriptors
     }
 }

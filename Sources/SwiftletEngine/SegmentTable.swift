@@ -66,6 +66,24 @@ struct SegmentTable {
         segments[part.segment]!.holds += 1
     }
 
+    /// Appends the bytes of a part; false where there is no such segment, or it ends before the part does.
+    func read(_ id: UInt64, offset: UInt64, length: UInt64, into output: inout [UInt8]) -> Bool {
+        guard let segment = segments[id], offset <= segment.size, length <= segment.size - offset else { return false }
+        let start = output.count
+        output.append(contentsOf: repeatElement(0, count: Int(length)))
+        return output.withUnsafeMutableBytes { bytes in
+            var done = 0
+            while done < Int(length) {
+                let count = pread(
+                    segment.descriptor, bytes.baseAddress! + start + done, Int(length) - done, off_t(offset) + off_t(done))
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return false }
+                done += count
+            }
+            return true
+        }
+    }
+
     /// A consumer says that it uses so many parts no more.
     mutating func free(_ id: UInt64, count: Int, by consumer: Peer, peers: [UInt32: Peer]) {
         guard let held = segments[id]?.consumers[consumer.origin] else { return }

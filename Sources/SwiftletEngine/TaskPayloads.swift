@@ -64,7 +64,25 @@ extension Engine {
 
     /// Announces to `peer` what the payload's parts in segments need, and counts them as delivered.
     func deliver(_ payload: some Sequence<UInt8>, to peer: Peer) {
+        guard peer.takesSegments else { return }
         forSegmentParts(of: payload) { segments.deliver($0, to: peer) }
+    }
+
+    /// Appends a payload that was delivered to `peer`, as that one can read it.
+    func append(_ payload: some Sequence<UInt8>, for peer: Peer, to bytes: inout [UInt8]) {
+        guard !peer.takesSegments else { return bytes.append(contentsOf: payload) }
+        let start = bytes.count
+        let appended: Void?? = payload.withContiguousStorageIfAvailable { raw in
+            var reader = ByteReader(UnsafeRawBufferPointer(raw))
+            return try? Payload.appendInlined(&reader, to: &bytes) {
+                segments.read($0, offset: $1, length: $2, into: &$3)
+            }
+        }
+        if appended ?? nil == nil {
+            log.write("a payload for peer \(peer.origin) could not be made inline")
+            bytes.removeLast(bytes.count - start)
+            bytes.append(contentsOf: Payload.none.bytes)
+        }
     }
 
     func dropArguments(of task: TaskID) {

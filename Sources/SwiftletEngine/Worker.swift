@@ -38,6 +38,10 @@ final class Worker {
     var isAnnounced = true
     /// How many answers to RECALL for a task are still to come whose recall was settled without them.
     var settledRecalls: [TaskID: Int] = [:]
+    /// What lets it connect by itself, where it was not given its connection.
+    var ticket: Ticket?
+    /// How its process ended, while what it said last is still on its way.
+    var end: ProcessEnd?
     var stage = Stage.running
     var stageTimer: UInt64 = 0
     /// It said that it is ready, or (fresh) it has its call.

@@ -13,6 +13,7 @@ public final class GuardianProcess: EventHandler {
     private var running: [pid_t: UInt32] = [:]
     /// Processes that have ended while something they left behind may still be alive.
     private var ended: [(worker: UInt32, status: Int32, rss: UInt64)] = []
+    private var directories: [String] = []
     private var sweepDeadline: UInt64 = 0
 
     /// Serves the engine at the other end of `descriptor` until it is gone; never returns.
@@ -21,7 +22,20 @@ public final class GuardianProcess: EventHandler {
         _ = sl_become_subreaper()
         let guardian = GuardianProcess(descriptor: descriptor)
         guardian.loop.run()
+        for directory in guardian.directories { removeDirectory(directory) }
         exit(ProcessTree.endDescendants().isEmpty ? 0 : 1)
+    }
+
+    private static func removeDirectory(_ path: String) {
+        guard let directory = opendir(path) else { return }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { unlink("\(path)/\(name)") }
+        }
+        closedir(directory)
+        rmdir(path)
     }
 
     private init(descriptor: Int32) {
@@ -41,13 +55,14 @@ public final class GuardianProcess: EventHandler {
         switch FrameType(rawValue: header.type) {
         case .hello: break
         case .spawn:
-            let descriptors = try link.takeDescriptors(3)
+            let descriptors = try link.takeDescriptors(header.flags & SpawnFlag.noSocket != 0 ? 2 : 3)
             defer { descriptors.forEach(closeDescriptor) }
             spawn(UInt32(header.id), try Attributes(body: body), descriptors)
         case .signal:
             var reader = ByteReader(body)
             let signal = Int32(try reader.integer(UInt32.self))
             for (process, worker) in running where worker == UInt32(header.id) { kill(-process, signal) }
+        case .removeAtEnd: directories.append(String(decoding: body, as: UTF8.self))
         default: throw WireError("a guardian understands no frame of type \(header.type)")
         }
     }
@@ -56,7 +71,8 @@ public final class GuardianProcess: EventHandler {
         let argv = attributes[list: "argv"] ?? []
         let process = Spawn.start(
             argv, environment: attributes[list: "env"] ?? [], directory: attributes[text: "cwd"],
-            socket: descriptors[0], output: descriptors[1], errors: descriptors[2])
+            socket: descriptors.count == 3 ? descriptors[0] : nil, output: descriptors[descriptors.count - 2],
+            errors: descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [])
         switch process {
         case .success(let pid):
             running[pid] = worker

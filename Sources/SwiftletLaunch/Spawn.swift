@@ -12,7 +12,8 @@ struct SpawnError: Error, CustomStringConvertible {
 enum Spawn {
     /// The process id. The program is looked up in the PATH of `environment` where `arguments[0]` has no slash.
     static func start(
-        _ arguments: [String], environment: [String], directory: String?, socket: Int32, output: Int32, errors: Int32
+        _ arguments: [String], environment: [String], directory: String?, socket: Int32?, output: Int32, errors: Int32,
+        input: [UInt8] = []
     ) -> Result<pid_t, SpawnError> {
         guard let program = arguments.first else { return .failure(SpawnError(description: "no program was named")) }
         guard let path = locate(program, environment) else {
@@ -21,13 +22,18 @@ enum Spawn {
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
         let cwd = directory.flatMap { strdup($0) }
+        let inputPipe = input.isEmpty ? nil : pipe(holding: input)
+        guard input.isEmpty || inputPipe != nil else {
+            return .failure(SpawnError(description: "cannot start \(path): no pipe could be had for its input"))
+        }
+        defer { inputPipe.map { closeDescriptor($0) } }
         defer { (argv + envp + [cwd]).forEach { free($0) } }
         let process = path.withCString { path in
             argv.withUnsafeMutableBufferPointer { argv in
                 envp.withUnsafeMutableBufferPointer { envp in
                     var request = sl_spawn_request(
-                        path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket, out: output,
-                        error: errors, die_with_parent: 1)
+                        path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket ?? -1, out: output,
+                        error: errors, in: inputPipe ?? -1, die_with_parent: 1)
                     return sl_spawn(&request)
                 }
             }
@@ -35,6 +41,18 @@ enum Spawn {
         if process > 0 { return .success(process) }
         let place = directory.map { " in \($0)" } ?? ""
         return .failure(SpawnError(description: "cannot start \(path)\(place): \(systemErrorText())"))
+    }
+
+    /// The reading end of a pipe with these bytes in it, and nothing after them; nil where they do not fit.
+    private static func pipe(holding bytes: [UInt8]) -> Int32? {
+        guard let (reading, writing) = try? makePipe() else { return nil }
+        _ = fcntl(reading, F_SETFL, fcntl(reading, F_GETFL) & ~O_NONBLOCK)
+        _ = sl_set_nonblocking(writing)
+        let written = write(writing, bytes, bytes.count)
+        closeDescriptor(writing)
+        if written == bytes.count { return reading }
+        closeDescriptor(reading)
+        return nil
     }
 
     private static func locate(_ program: String, _ environment: [String]) -> String? {

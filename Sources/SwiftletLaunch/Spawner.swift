@@ -40,21 +40,31 @@ public final class Spawner {
         return (Spawner(descriptor: ours, loop: loop), process)
     }
 
-    /// Starts a process with its socket and its two outputs; these descriptors are closed here when they have left.
+    /// Starts a process with its socket (if it gets one) and its two outputs; these descriptors are closed here when they have left.
+    /// - Parameter input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
-        socket: Int32, output: Int32, errors: Int32
+        input: [UInt8] = [], socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
         if !arguments.isEmpty { attributes[list: "argv"] = arguments }
         if !environment.isEmpty { attributes[list: "env"] = environment }
         attributes[text: "cwd"] = directory
-        link.send(.spawn, id: UInt64(worker.rawValue), descriptors: [socket, output, errors]) { attributes.write(to: &$0) }
+        if !input.isEmpty { attributes[bytes: "stdin"] = input }
+        link.send(
+            .spawn, id: UInt64(worker.rawValue), flags: socket == nil ? SpawnFlag.noSocket : 0,
+            descriptors: [socket, output, errors].compactMap(\.self)
+        ) { attributes.write(to: &$0) }
     }
 
     /// Sends a signal to the process group of a process it started.
     public func signal(_ worker: WorkerID, _ signal: Int32) {
         link.send(.signal, id: UInt64(worker.rawValue)) { $0.append(integer: UInt32(signal)) }
+    }
+
+    /// Has a directory removed, with the files directly in it, when the guardian ends.
+    public func removeAtEnd(_ directory: String) {
+        link.send(.removeAtEnd, id: 0) { $0.append(contentsOf: directory.utf8) }
     }
 
     /// Lets it go; it ends everything that is left.
@@ -76,6 +86,12 @@ public final class Spawner {
     }
 }
 
+/// Flags of frame SPAWN.
+enum SpawnFlag {
+    /// The process gets no socket, and the frame has two descriptors.
+    static let noSocket: UInt8 = 1
+}
+
 extension Spawn {
     /// The guardian is tied to nothing: end of file tells it that the engine is gone.
     static func startGuardian(arguments: [String], socket: Int32) -> pid_t {
@@ -85,6 +101,7 @@ extension Spawn {
             "/proc/self/exe".withCString { path in
                 var request = sl_spawn_request(
                     path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
+                    in: -1,
                     die_with_parent: 0)
                 return sl_spawn(&request)
             }

@@ -29,4 +29,7 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
 
     /// What could not be done; the reason is taken from errno.
     public init(doing what: String) { description = "cannot \(what): \(systemErrorText())" }
+
+    /// Something that went wrong without the system saying so.
+    init(description: String) { self.description = description }
 }

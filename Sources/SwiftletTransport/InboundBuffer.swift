@@ -18,6 +18,18 @@ final class InboundBuffer {
 
     func filled(_ count: Int) { end += count }
 
+    /// Adds bytes that came by another way than `space()`.
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let room = space()
+            let count = min(room.count, rest.count)
+            room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+            filled(count)
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+    }
+
     /// Calls `handle` for each frame that is complete.
     func frames(_ handle: (FrameHeader, UnsafeRawBufferPointer) throws -> Void) throws {
         while end - start >= FrameHeader.size {

@@ -20,7 +20,7 @@ open class Link {
     let loop: EventLoop
     private var flushIsScheduled = false
 
-    init(loop: EventLoop) { self.loop = loop }
+    public init(loop: EventLoop) { self.loop = loop }
 
     /// Lets what was appended to `outgoing` leave at the end of this turn.
     public final func send() {
@@ -53,8 +53,14 @@ open class Link {
     /// Bytes the other end has not taken yet.
     open var unsentBytes: Int { outgoing.count }
 
+    /// Whether `send(…descriptors:)` may be called.
+    open var carriesDescriptors: Bool { false }
+
+    /// Reads until nothing is there, so that what the other end said before it ended is heard.
+    open func receiveEverything() {}
+
     /// Descriptors that came with the frame at hand; it must be asked for as many as its type says.
-    open func takeDescriptors(_ count: Int) throws -> [Int32] { [] }
+    open func takeDescriptors(_ count: Int) throws -> [Int32] { throw WireError("no descriptors come by this kind of link") }
 
     /// Ends the conversation; `onClose` is not called.
     public final func close() {

@@ -50,8 +50,9 @@ public final class SocketLink: Link, EventHandler {
         if readiness.contains(.read) || readiness.contains(.hangup) { receive(atMost: 1 << 20) }
     }
 
-    /// Reads until nothing is there, so that what the other end said before it ended is heard.
-    public func receiveEverything() { receive(atMost: .max) }
+    public override var carriesDescriptors: Bool { true }
+
+    public override func receiveEverything() { receive(atMost: .max) }
 
     private func receive(atMost limit: Int) {
         var total = 0

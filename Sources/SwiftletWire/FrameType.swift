@@ -48,6 +48,8 @@ public enum FrameType: UInt8, Sendable {
     case exited = 63
     case signal = 64
 
+    case removeAtEnd = 65
+
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {
         switch self {

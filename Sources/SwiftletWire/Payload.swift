@@ -48,6 +48,32 @@ public struct Payload: Sendable {
         }
     }
 
+    /// Appends a payload with all its parts inline. `read` appends the bytes of a part in a segment, or says that they are not there.
+    /// - Throws: `WireError` where the payload does not parse or a part is not there; `output` is then of no use.
+    public static func appendInlined(
+        _ reader: inout ByteReader, to output: inout [UInt8],
+        read: (_ segment: UInt64, _ offset: UInt64, _ length: UInt64, _ output: inout [UInt8]) -> Bool
+    ) throws(WireError) {
+        let count: UInt16 = try reader.integer()
+        output.append(integer: count)
+        for _ in 0..<count {
+            output.append(0)
+            switch try reader.integer(UInt8.self) {
+            case 0:
+                let bytes = try reader.slice(reader.integer(UInt64.self))
+                output.append(integer: UInt64(bytes.count))
+                output.append(contentsOf: bytes)
+            case 1:
+                let segment: UInt64 = try reader.integer()
+                let offset: UInt64 = try reader.integer()
+                let length: UInt64 = try reader.integer()
+                output.append(integer: length)
+                guard read(segment, offset, length, &output) else { throw WireError("segment \(segment) cannot be read") }
+            case let place: throw WireError("payload part lies in the unknown place \(place)")
+            }
+        }
+    }
+
     /// The parts of an inline payload; nil where one lies in a segment.
     public static func inlineParts(_ reader: inout ByteReader) throws(WireError) -> [[UInt8]]? {
         var parts: [[UInt8]] = []

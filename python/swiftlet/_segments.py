@@ -203,6 +203,17 @@ class SegmentProducer:
                 )
 
 
+class InlineProducer(SegmentProducer):
+    """For a peer that no descriptor can be sent to: everything goes inline."""
+
+    def __init__(self) -> None:
+        super().__init__(0, lambda frame, descriptor: None, lambda frame: None)
+
+    def store(self, buffer: bytes | bytearray | memoryview) -> SegmentPart | None:
+        """None: the part goes inline."""
+        return None
+
+
 def _create(size: int, in_memory: bool) -> tuple[int, bool]:
     """An unnamed file of ``size`` bytes: (descriptor, whether it is memory). ``OSError`` if there is none."""
     if in_memory and hasattr(os, "memfd_create"):

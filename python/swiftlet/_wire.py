@@ -11,7 +11,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Protocol, Union
 
 PROTOCOL_VERSION = 1
 
@@ -103,6 +103,24 @@ class SegmentPart(NamedTuple):
 
 Part = Union[bytes, bytearray, memoryview, SegmentPart]
 AttributeValue = Union[int, float, str, bytes, "list[str]"]
+
+
+class Stream(Protocol):
+    """What frames need of a connection: a socket, or ``_secure.SecureSocket``."""
+
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = ..., flags: int = ..., /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        """See ``socket.recvmsg``."""
+
+    def sendall(self, data: Buffer, /) -> None:
+        """See ``socket.sendall``."""
+
+    def sendmsg(self, buffers: Sequence[Buffer], ancdata: Sequence[Any] = ..., /) -> int:
+        """See ``socket.sendmsg``."""
+
+    def close(self) -> None:
+        """See ``socket.close``."""
 
 
 class ProtocolError(Exception):
@@ -242,7 +260,7 @@ class FrameReader:
     Memory grows with the bytes that arrived, never with the length that a frame claims.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Stream) -> None:
         self._socket = sock
         self._data = b""
         self._offset = 0
@@ -311,7 +329,7 @@ class FrameReader:
                 self.descriptors.extend(descriptors)
 
 
-def send_with_descriptors(sock: socket.socket, frame: Buffer, descriptors: Sequence[int]) -> None:
+def send_with_descriptors(sock: Stream, frame: Buffer, descriptors: Sequence[int]) -> None:
     """Sends ``frame`` with the descriptors at its first byte. The socket blocks; earlier bytes are out."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     sent = sock.sendmsg([frame], [rights])

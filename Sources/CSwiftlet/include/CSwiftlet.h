@@ -46,16 +46,32 @@ ssize_t sl_receive(int fd, void *buffer, size_t size, int *descriptors, int capa
 /// Writes without waiting and without SIGPIPE; `descriptors` go with the first byte.
 ssize_t sl_send(int fd, const void *buffer, size_t size, const int *descriptors, int count);
 
+/// A socket that listens at a numeric IPv4 or IPv6 address of one interface; the port it got is stored. -1, errno EINVAL: no such
+/// address, or one that stands for all interfaces.
+int sl_listen_tcp(const char *address, int port, int *bound_port);
+/// A socket that listens at a path, which must not exist.
+int sl_listen_unix(const char *path);
+/// The next connection that waits, not blocking; -1 and errno EAGAIN where there is none.
+int sl_accept(int fd);
+/// Connects within so many milliseconds, or -1; the socket blocks. The address is numeric.
+int sl_connect_tcp(const char *address, int port, int timeout_ms);
+int sl_connect_unix(const char *path);
+/// How long a read or write of a blocking socket may take (0: for ever).
+int sl_set_timeout(int fd, int timeout_ms);
+/// Bytes nobody can predict; 0, or -1.
+int sl_random(void *buffer, size_t size);
+
 // --- processes -------------------------------------------------------------------------------------------------------
 
-/// What to start. Its descriptors: 0 is /dev/null, then `out`, `error`, and `socket` as 3 (-1: none). Everything else is closed on exec.
+/// What to start. Its descriptors: 0 is `in` (-1: /dev/null), then `out`, `error`, and `socket` as 3 (-1: none). Everything else is
+/// closed on exec.
 /// The process leads a session of its own, gets SIGKILL when the calling thread ends (`die_with_parent`).
 typedef struct {
   const char *path;
   char *const *argv;
   char *const *envp;
   const char *cwd;  // NULL: as it is
-  int socket, out, error;
+  int socket, out, error, in;
   int die_with_parent;
 } sl_spawn_request;
 

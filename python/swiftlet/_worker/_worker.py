@@ -17,9 +17,9 @@ from typing import NamedTuple, NoReturn
 
 from swiftlet import _wire
 from swiftlet._payload import discard, dump_error
-from swiftlet._segments import SegmentConsumer, SegmentProducer
+from swiftlet._segments import InlineProducer, SegmentConsumer, SegmentProducer
 from swiftlet._version import __version__
-from swiftlet._wire import Part
+from swiftlet._wire import Part, Stream
 from swiftlet._worker import _ending
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
@@ -46,8 +46,12 @@ class _Waiting(NamedTuple):
 
 def run(connection: int) -> NoReturn:
     """Works until the engine says END, a fresh call has ended, or the engine is gone; never returns."""
+    run_on(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection))
+
+
+def run_on(sock: Stream) -> NoReturn:
+    """The same over any stream to the engine."""
     try:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection)
         reader = _wire.FrameReader(sock)
         Worker(sock, reader, _greet(sock, reader)).run()
     except Exception:  # no call's: those are caught where they run
@@ -55,8 +59,8 @@ def run(connection: int) -> NoReturn:
         os._exit(1)
 
 
-def _greet(sock: socket.socket, reader: _wire.FrameReader) -> int:
-    """Exchanges HELLO. The number under which this worker creates segments."""
+def _greet(sock: Stream, reader: _wire.FrameReader) -> int:
+    """Exchanges HELLO. The number under which this worker creates segments; 0: it creates none."""
     hello = _wire.pack_attributes({"role": "worker", "version": __version__, "pid": os.getpid()})
     try:
         sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, hello))
@@ -68,8 +72,9 @@ def _greet(sock: socket.socket, reader: _wire.FrameReader) -> int:
                 raise _wire.ProtocolError(f"the engine began with a frame of type {kind}")
             if ident != _wire.PROTOCOL_VERSION:
                 os._exit(WRONG_VERSION)
-            origin = _wire.unpack_attributes(body)[0].get("origin")
-            return origin if isinstance(origin, int) else 0
+            attributes = _wire.unpack_attributes(body)[0]
+            origin = attributes.get("origin")
+            return origin if isinstance(origin, int) and attributes.get("segments", 1) else 0
         if not reader.receive():
             _engine_gone()
 
@@ -82,7 +87,7 @@ def _engine_gone() -> NoReturn:
 class Worker:
     """The state of one worker process."""
 
-    def __init__(self, sock: socket.socket, reader: _wire.FrameReader, origin: int) -> None:
+    def __init__(self, sock: Stream, reader: _wire.FrameReader, origin: int) -> None:
         self._socket = sock
         self._reader = reader
         self._pid = os.getpid()
@@ -90,7 +95,9 @@ class Worker:
         self._ending = False
         self._outgoing: list[bytes] = []
         self._consumer = SegmentConsumer()
-        self._producer = SegmentProducer(origin, self._announce, self._outgoing.append)
+        self._producer = (
+            SegmentProducer(origin, self._announce, self._outgoing.append) if origin else InlineProducer()
+        )
         self._blobs = Blobs()
         self._calls = Calls(self._blobs, self._consumer)
         os.register_at_fork(after_in_child=sock.close)  # what a call forks is not this worker

@@ -30,14 +30,15 @@ let package = Package(
         room(
             "SwiftletTransport",
             imports: ["SwiftletModel", "SwiftletWire", "CSwiftlet", .product(name: "Crypto", package: "swift-crypto")]),
-        room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "CSwiftlet"]),
+        room("SwiftletFlux"),
+        room("SwiftletLaunch", imports: ["SwiftletModel", "SwiftletWire", "SwiftletTransport", "SwiftletFlux", "CSwiftlet"]),
         room("SwiftletStore", imports: ["SwiftletModel", "CSwiftlet", .product(name: "Crypto", package: "swift-crypto")]),
         room("SwiftletCluster", imports: ["SwiftletModel"]),
         room(
             "SwiftletEngine",
             imports: [
                 "SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "SwiftletStore",
-                "SwiftletCluster", "CSwiftlet",
+                "SwiftletCluster", "SwiftletFlux", "CSwiftlet",
             ]),
         room("Swiftlet", imports: ["SwiftletEngine", "SwiftletTransport", "SwiftletWire"]),
         .executableTarget(name: "SwiftletCLI", dependencies: ["SwiftletEngine"], swiftSettings: settings),
@@ -49,6 +50,9 @@ let package = Package(
         .testTarget(name: "SwiftletWireTests", dependencies: ["SwiftletWire"], swiftSettings: settings),
         .testTarget(name: "SwiftletTransportTests", dependencies: ["SwiftletTransport", "CSwiftlet"], swiftSettings: settings),
         .testTarget(name: "SwiftletLaunchTests", dependencies: ["SwiftletLaunch"], swiftSettings: settings),
+        .testTarget(
+            name: "SwiftletFluxTests", dependencies: ["SwiftletFlux", "SwiftletLaunch", "SwiftletTransport", "CSwiftlet"],
+            swiftSettings: settings),
         .testTarget(name: "SwiftletEngineTests", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(
             name: "TestProgram", dependencies: ["Swiftlet"], path: "Tests/TestProgram", swiftSettings: settings),

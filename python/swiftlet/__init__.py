@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from swiftlet._flux_cluster import FluxClusterExecutor
     from swiftlet._flux_job import FluxJobExecutor
     from swiftlet._futures import Future
+    from swiftlet._graphs._rerun import run_workflow
     from swiftlet._outcome import CallInfo
     from swiftlet._payload import RemoteError, RemoteTraceback
     from swiftlet._resources import ResourceDict
@@ -80,6 +81,7 @@ _HOMES = {
     "get_cache_data_queue": "_cache",
     "get_future_from_cache": "_cache",
     "get_item_from_future": "_selectors",
+    "run_workflow": "_graphs._rerun",
     "split_future": "_selectors",
     "terminate_task_in_cache": "_cache",
     "terminate_tasks_in_cache": "_cache",
@@ -114,6 +116,7 @@ __all__ = [
     "get_cache_data_queue",
     "get_future_from_cache",
     "get_item_from_future",
+    "run_workflow",
     "split_future",
     "terminate_task_in_cache",
     "terminate_tasks_in_cache",

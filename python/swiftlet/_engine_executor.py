@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future as StandardFuture
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,9 +20,10 @@ from swiftlet._session import Session
 if TYPE_CHECKING:
     from swiftlet._connection import Settings
     from swiftlet._events import Event
+    from swiftlet._graphs._drawing import Drawing
+    from swiftlet._graphs._run import RunGraph
     from swiftlet._options import Options
     from swiftlet._policy import Policy
-    from swiftlet._shipping import Function
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class EngineExecutor(BaseExecutor):
     """What this version lacks for this executor to work; empty if it works."""
 
     _session: Session | None = None
+    _drawing: Drawing | None = None
+    """In draw mode this takes the calls, and there is no session."""
     _closed = False
     _warm = False
     _limit: int | None = None
@@ -47,6 +50,14 @@ class EngineExecutor(BaseExecutor):
 
     def __init__(self, options: Options, policy: Policy) -> None:
         """``NotYetAvailableError`` if this executor does not work in this version."""
+        self._options = options
+        self._policy = policy
+        self._info: dict[str, Any] = {}
+        if options.only_draws:
+            self._base = policy.read(options.resource_dict)
+            self._resources = policy.merge(self._base, {}, options.max_cores)
+            self._drawing = _drawing(options)
+            return
         if self._missing:
             raise NotYetAvailableError(
                 f"{policy.owner} is not available in this version: {self._missing} is missing. "
@@ -54,14 +65,8 @@ class EngineExecutor(BaseExecutor):
             )
         policy.refuse_options(
             cache_directory=options.cache_directory,
-            plot_dependency_graph=options.plot_dependency_graph,
-            plot_dependency_graph_filename=options.plot_dependency_graph_filename,
-            export_workflow_filename=options.export_workflow_filename,
             openmpi_oversubscribe=options.openmpi_oversubscribe,
         )
-        self._options = options
-        self._policy = policy
-        self._info: dict[str, Any] = {}
 
     # What executors may say differently
 
@@ -91,15 +96,15 @@ class EngineExecutor(BaseExecutor):
         never be had, ``InputError`` for what cannot be pickled, ``TypeError`` for what cannot be called. May
         wait while more data is queued than the memory budget and the disk hold.
         """
-        session = self._active()
+        session = self._taker()
         resources = self._call_resources(resource_dict) if resource_dict else self._resources
         return self._dispatch(session.function(fn), (args, kwargs), resources)
 
-    def _dispatch(self, function: Function, arguments: Any, resources: Resources) -> Future[Any]:
+    def _dispatch(self, function: Any, arguments: Any, resources: Resources) -> Future[Any]:
         """Where every validated call passes: hands it to the engine."""
-        session = self._session
-        assert session is not None
-        return session.call(function, arguments, resources)
+        taker = self._session or self._drawing
+        assert taker is not None
+        return taker.call(function, arguments, resources)
 
     def _call_resources(self, resource_dict: Mapping[str, Any]) -> Resources:
         call = self._policy.read(resource_dict)
@@ -112,20 +117,30 @@ class EngineExecutor(BaseExecutor):
             return self._resources
         return self._policy.merge(self._base, call, self._limit)
 
-    def _active(self) -> Session:
-        session = self._session
-        if session is None or self._closed:
+    def _taker(self) -> Session | Drawing:
+        """What takes calls."""
+        taker = self._session or self._drawing
+        if taker is None or self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        return session
+        return taker
 
-    def _prepare(self, fn: Callable[..., Any]) -> Function:
-        return self._active().function(fn)
+    def _active(self) -> Session:
+        session = self._taker()
+        if session is not self._session:
+            raise RuntimeError("this executor only draws what is submitted: nothing runs")
+        return self._session
 
-    def _submit_calls(
-        self, function: Function, calls: tuple[Any, ...] | list[tuple[Any, ...]]
-    ) -> Future[Any]:
-        self._active().look()
+    def _prepare(self, fn: Callable[..., Any]) -> Any:
+        return self._taker().function(fn)
+
+    def _submit_calls(self, function: Any, calls: tuple[Any, ...] | list[tuple[Any, ...]]) -> Future[Any]:
+        self._taker().look()
         return self._dispatch(function, (calls, {}) if isinstance(calls, tuple) else calls, self._resources)
+
+    def batched(self, iterable: Iterable[StandardFuture[Any]], n: int) -> list[Future[list[Any]]]:
+        """See ``BaseExecutor.batched``."""
+        drawing = self._drawing
+        return super().batched(iterable, n) if drawing is None else drawing.batched(list(iterable), n)
 
     def _cancel_if_waiting(self, future: StandardFuture[Any]) -> None:
         if self._session is not None and isinstance(future, Future):
@@ -140,7 +155,10 @@ class EngineExecutor(BaseExecutor):
         ``cancel_futures``: what has not started is cancelled. May be called again, and from any thread.
         """
         session = self._session
+        drawing, self._drawing = self._drawing, None
         self._closed = True
+        if drawing is not None:
+            drawing.finish()
         if session is None:
             return
         connection = session.connection
@@ -155,6 +173,8 @@ class EngineExecutor(BaseExecutor):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """``shutdown()``; after Ctrl-C in the block everything is ended at once."""
+        if kind is not None:
+            self._drawing = None  # half a graph is not drawn
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._session is not None:
             self._closed = True
             self._session.connection.abandon()
@@ -180,7 +200,9 @@ class EngineExecutor(BaseExecutor):
         if number is None:
             raise TypeError("max_workers has to be a whole number, not None")
         check_count("max_workers", number)
-        self._active().connection.resize(number)
+        taker = self._taker()
+        if taker is self._session:
+            self._session.connection.resize(number)
         self._max_workers = self._info["max_workers"] = number
 
     @property
@@ -192,7 +214,7 @@ class EngineExecutor(BaseExecutor):
     def future_queue(self) -> WaitingCalls | None:
         """The calls that have not started (``qsize()``, ``empty()``); None after shutdown."""
         session = self._session
-        return None if self._closed or session is None else WaitingCalls(session)
+        return None if self._closed else WaitingCalls(session)
 
     def status(self) -> dict[str, Any]:
         """What the engine is doing, in numbers: ``waiting``, ``ready``, ``running``, ``ended``, ``workers``,
@@ -211,19 +233,49 @@ class EngineExecutor(BaseExecutor):
             return f"{future!r}: it has ended ({future.info})"
         return session.explain(future._ident)
 
+    def graph(self) -> RunGraph:
+        """The graph of this run: its calls with their states and durations.
+
+        The record begins with the first call of this method (calls that are still open then are in it, but
+        not what they wait for), so call it before submitting. It grows with each call until the executor is
+        gone. In draw mode there is no run: ``RuntimeError``.
+        """
+        session = self._session
+        if session is None:
+            raise RuntimeError("nothing runs here: this executor only draws what is submitted")
+        if session.graph is None:
+            from swiftlet._graphs._run import RunGraph
+
+            session.watch(RunGraph(session.events().log(), session.settle))
+        assert session.graph is not None
+        return session.graph
+
     def events(self) -> Iterator[Event]:
         """What happens from now on, until the executor ends: an iterator that waits for the next event."""
         return self._active().events().iterate()
 
 
+def _drawing(options: Options) -> Drawing:
+    from swiftlet._graphs._drawing import Drawing
+
+    return Drawing(
+        options.plot_dependency_graph,
+        options.plot_dependency_graph_filename,
+        options.export_workflow_filename,
+    )
+
+
 class WaitingCalls:
     """The calls of an executor that have not started, as far as this process knows."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | None) -> None:
+        """``session`` is None in draw mode."""
         self._session = session
 
     def qsize(self) -> int:
         """How many there are."""
+        if self._session is None:
+            return 0
         connection = self._session.connection
         return max(0, len(connection.tasks) - connection.started)
 

@@ -41,13 +41,20 @@ class EventStream:
 
     def iterate(self) -> Iterator[Event]:
         """All events from now on, until the engine ends or the iterator is closed."""
+        return self._events(self._queue())
+
+    def log(self) -> EventLog:
+        """All events from now on, for somebody who looks now and then and never waits."""
+        return EventLog(self._queue())
+
+    def _queue(self) -> SimpleQueue[tuple[int, bytes] | None]:
         queue: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._queues.append(queue)
         if len(self._queues) == 1:
             self._connection.subscribe(True)
         if self._connection.ended.is_set():
             queue.put(None)
-        return self._events(queue)
+        return queue
 
     def _events(self, queue: SimpleQueue[tuple[int, bytes] | None]) -> Iterator[Event]:
         try:
@@ -66,6 +73,22 @@ class EventStream:
         item = (task, body) if body else None
         for queue in list(self._queues):
             queue.put(item)
+
+
+class EventLog:
+    """Events that gather until they are taken."""
+
+    def __init__(self, queue: SimpleQueue[tuple[int, bytes] | None]) -> None:
+        self._queue = queue
+
+    def waiting(self) -> int:
+        """How many have gathered."""
+        return self._queue.qsize()
+
+    def take(self) -> list[Event]:
+        """Those that have gathered since the last time."""
+        items = [self._queue.get() for _ in range(self._queue.qsize())]
+        return [_event(*item) for item in items if item is not None]
 
 
 def _event(task: int, body: bytes) -> Event:

@@ -22,6 +22,10 @@ class InteractiveExecutor(EngineExecutor):
         """Checks the arguments, then starts the engine. See ``SingleNodeExecutor`` for what is raised."""
         check_interactive(options)
         super().__init__(options, policy)
+        if options.only_draws:
+            self._info = self._settings_shown(options.max_workers, options.restart_limit)
+            self._warm, self._max_workers = options.block_allocation, options.max_workers
+            return
         warm = options.block_allocation
         max_workers, max_cores = options.max_workers, options.max_cores
         self._base = policy.read(options.resource_dict)

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swiftlet import _outcome, _payload, _serial, _wire
 from swiftlet._connection import Connection, Settings
@@ -22,6 +22,9 @@ from swiftlet._futures import Future
 from swiftlet._references import Externals, Inputs
 from swiftlet._resources import Resources
 from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings
+
+if TYPE_CHECKING:
+    from swiftlet._graphs._run import RunGraph
 
 _FUNCTIONS_KEPT = 1024
 _CONTEXTS_KEPT = 256
@@ -53,7 +56,8 @@ class Session:
         ``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
         self.warm = warm
-        self._log_sizes = log_sizes
+        self._log_sizes = self._watched = log_sizes
+        self.graph: RunGraph | None = None
         self._surroundings = Surroundings(fresh=not warm)
         self._functions = FunctionCache(self._surroundings)
         self._plan = _Plan()
@@ -109,9 +113,31 @@ class Session:
             if len(parts) > 1 or type(parts[0]) is not bytes:
                 connection.producer.sent(parts)
         connection.send()
+        if self._watched:
+            self._tell(future, function, arguments, parts)
+        return future
+
+    def watch(self, graph: RunGraph) -> None:
+        """From now on the graph hears of each call; of those that are open at once."""
+        for future in list(self.connection.tasks.values()):
+            graph.adopt(future)
+        self.graph = graph
+        self._watched = True
+
+    def settle(self) -> None:
+        """Returns when what the engine has done so far is among the events."""
+        if not self.connection.ended.is_set():
+            with contextlib.suppress(RuntimeError):
+                self.status()
+
+    def _tell(
+        self, future: Future[Any], function: Function, arguments: Arguments, parts: list[_wire.Part]
+    ) -> None:
         if self._log_sizes:
             _log("Send", sum(_outcome.part_size(part) for part in parts) + len(function.data))
-        return future
+        if self.graph is not None:
+            args, kwargs = arguments if isinstance(arguments, tuple) else ((arguments,), {})
+            self.graph.add(future, function.fn, args, kwargs)
 
     def look(self) -> None:
         """Sees whether path, environment and so on are as they were."""

@@ -36,8 +36,12 @@ class SingleNodeExecutor(InteractiveExecutor):
         init_function: Runs once in each such worker; the dict it returns holds arguments for later calls.
         disable_dependencies: Futures are refused as arguments.
         refresh_rate: Accepted; nothing here polls.
-        plot_dependency_graph: Not available yet, as are ``plot_dependency_graph_filename`` and
-            ``export_workflow_filename``.
+        plot_dependency_graph: Nothing is run; at the end of the ``with`` block the graph of calls is shown,
+            in a notebook as a picture.
+        plot_dependency_graph_filename: Nothing is run; the graph is drawn to this file: ``.svg``, ``.pdf``,
+            ``.png``, … (takes graphviz), or as text ``.mmd`` (Mermaid) or ``.dot``.
+        export_workflow_filename: Nothing is run; the calls are written to this JSON file, which
+            ``run_workflow`` runs.
         log_obj_size: Logs the size of what is sent and received on the logger ``executorlib``.
         wait: Has to be True, as ``shutdown(wait=False)`` says the same.
         restart_limit: How often a call that was running when its worker died is started again.

@@ -108,6 +108,9 @@ public struct ClusterTable {
         armWake(into: &actions)
     }
 
+    /// The name under which its jobs stand in claims.
+    public var systemName: String { limits.system }
+
     /// How many calls wait, run, and have ended without having been released.
     public var counts: (waiting: Int, running: Int, ended: Int) {
         let running = entries.values.reduce(0) { $0 + ($1.isRunning ? $1.tasks.count : 0) }

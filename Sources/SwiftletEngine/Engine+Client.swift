@@ -15,13 +15,16 @@ extension Engine {
         guard ending == .no else { return }
         var reader = ByteReader(body)
         let task = TaskID(header.id)
+        if let cluster, try cluster.received(header, &reader) { return }
         switch FrameType(rawValue: header.type) {
         case .submit: try submit(task, &reader, body)
         case .release: while reader.remaining > 0 { apply(.release(TaskID(try reader.integer()))) }
         case .blob: blobs.add(BlobID(header.id), Array(body))
         case .forget: if blobs.forget(BlobID(header.id)) { forgetEverywhere(BlobID(header.id)) }
         case .request:
-            let request = ResourceRequest(try Attributes(&reader))
+            let attributes = try Attributes(&reader)
+            let request = ResourceRequest(attributes)
+            directives[RequestID(UInt32(truncatingIfNeeded: header.id))] = attributes
             requests[RequestID(UInt32(truncatingIfNeeded: header.id))] = request
             apply(.define(RequestID(UInt32(truncatingIfNeeded: header.id)), request))
         case .external: apply(.declareExternal(task))
@@ -50,6 +53,7 @@ extension Engine {
         guard configuration == nil else { throw WireError("CONFIGURE came twice") }
         let configuration = try EngineConfiguration(attributes)
         self.configuration = configuration
+        if let system = configuration.jobSystem { return try startCluster(system, configuration) }
         let request = configuration.initRequest.flatMap { requests[$0] } ?? ResourceRequest()
         scheduler = Scheduler(
             mode: configuration.isWarm ? .warm(count: configuration.maxWorkers ?? 1, request: request) : .fresh,

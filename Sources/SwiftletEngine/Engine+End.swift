@@ -11,6 +11,7 @@ extension Engine {
     func finish() {
         guard ending == .no else { return }
         ending = .goodbye
+        guard !client.link.isClosed else { return shutDown() }
         client.link.send(.goodbye, id: 0)
     }
 
@@ -28,6 +29,10 @@ extension Engine {
         guard ending != .done else { return }
         log.write("the client is gone" + (reason.map { ": \($0)" } ?? ""))
         if ending == .goodbye { return shutDown() }
+        if let cluster, cluster.hasDetached {
+            client.link.close()
+            return setOutputPaused(false)
+        }
         ending = .goodbye
         client.link.close()
         guard !workers.isEmpty else { return shutDown() }

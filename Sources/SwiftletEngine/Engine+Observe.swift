@@ -50,6 +50,7 @@ extension Engine {
 
     /// Passes on what was printed. More than a megabyte the client has not consumed: nothing more is read until it has.
     func pass(_ bytes: [UInt8], of task: TaskID?, _ stream: OutputReader.Stream) {
+        guard !client.link.isClosed else { return }
         client.link.send(.output, id: task?.rawValue ?? 0, flags: stream.rawValue) { $0.append(contentsOf: bytes) }
         outputInFlight += bytes.count
         if outputInFlight > 1 << 20 { setOutputPaused(true) }
@@ -60,10 +61,11 @@ extension Engine {
         if outputInFlight < 1 << 19 { setOutputPaused(false) }
     }
 
-    private func setOutputPaused(_ paused: Bool) {
+    func setOutputPaused(_ paused: Bool) {
         guard paused != outputIsPaused else { return }
         outputIsPaused = paused
         for worker in workers.values { worker.outputs.forEach { $0.setPaused(paused) } }
+        for output in jobOutputs.values.joined() { output.setPaused(paused) }
     }
 
     func explain(_ task: TaskID) {

@@ -71,10 +71,12 @@ extension Engine {
         log.write("worker \(id.rawValue) is process \(process)")
         if spawner !== guardian { forkServersFailed = 0 }
         workers[id]?.process = process
+        jobProcesses[id]?(nil)
     }
 
     func processEnded(_ id: WorkerID, _ end: ProcessEnd, by spawner: Spawner) {
         if let worker = workers[id] { return gone(worker, end) }
+        if let job = jobProcesses.removeValue(forKey: id) { return job(end) }
         if let server = forkServer, server.id == id { forkServerEnded(server, end) }
     }
 

@@ -24,6 +24,13 @@ public final class Engine {
     private var waitingEvents: [SchedulerEvent] = []
     private var isApplying = false
 
+    /// In the place of the scheduler where calls are jobs.
+    var cluster: ClusterShell?
+    /// Processes that the guardian started for a job system on this machine: who hears of them, and what they print.
+    var jobProcesses: [WorkerID: (ProcessEnd?) -> Void] = [:]
+    var jobOutputs: [WorkerID: [OutputReader]] = [:]
+    /// Requests as the client sent them, for job systems and the headers of entries.
+    var directives: [RequestID: Attributes] = [:]
     var requests: [RequestID: ResourceRequest] = [:]
     var tasks: [TaskID: TaskPayloads] = [:]
     var runs: [TaskID: Run] = [:]

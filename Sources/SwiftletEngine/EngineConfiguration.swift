@@ -25,6 +25,10 @@ public struct EngineConfiguration: Sendable {
     public var restartLimit: Int
     /// The nodes that calls run on; without any in CONFIGURE this machine, with as many cores as are asked for.
     public var inventory: Inventory
+    /// The system of jobs that runs every call, by its name; nil: workers do.
+    public var jobSystem: String?
+    /// Users beside this one and root whose entries in a store are trusted.
+    public var trustedOwners: [UInt32]
     /// Bytes of payload before producers are asked to spool to files.
     public var memoryBudget: UInt64
     /// Numeric address of the interface at which workers on other nodes connect; nil: workers are on this node only.
@@ -45,6 +49,8 @@ public struct EngineConfiguration: Sendable {
         self.argv = argv
         environment = attributes[list: "worker_env"] ?? []
         directory = attributes[text: "worker_cwd"]
+        jobSystem = attributes[text: "jobs"]
+        trustedOwners = (attributes[list: "trusted_owners"] ?? []).compactMap { UInt32($0) }
         maxCores = attributes[integer: "max_cores"]
         maxWorkers = attributes[integer: "max_workers"]
         initBlobs = []

@@ -128,3 +128,14 @@ enum EntryFile {
         guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw StoreError("made", path) }
     }
 }
+
+extension Store {
+    /// Has a network file system see what is in the folder now: opening a directory asks its server.
+    func revalidate(_ folder: String) {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        var status = stat()
+        fstat(descriptor, &status)
+        Glibc.close(descriptor)
+    }
+}

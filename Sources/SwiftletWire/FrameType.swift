@@ -42,6 +42,11 @@ public enum FrameType: UInt8, Sendable {
     case recalled = 46
     case end = 47
 
+    case submitEntry = 80
+    case leave = 81
+    case left = 82
+    case waits = 83
+
     case spawn = 60
     case forked = 61
     case spawnFailed = 62

@@ -74,6 +74,19 @@ public struct Payload: Sendable {
         }
     }
 
+    /// Parts that all lie inline.
+    public init(inlineParts parts: [some Collection<UInt8>]) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(2 + parts.reduce(0) { $0 + 9 + $1.count })
+        bytes.append(integer: UInt16(parts.count))
+        for part in parts {
+            bytes.append(0)
+            bytes.append(integer: UInt64(part.count))
+            bytes.append(contentsOf: part)
+        }
+        self.bytes = bytes
+    }
+
     /// The parts of an inline payload; nil where one lies in a segment.
     public static func inlineParts(_ reader: inout ByteReader) throws(WireError) -> [[UInt8]]? {
         var parts: [[UInt8]] = []

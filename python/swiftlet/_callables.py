@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dis
 import pickle
+import sys
 import types
 from collections.abc import Callable, Iterator
 
@@ -14,9 +15,32 @@ _ATTRIBUTE_CHANGES = frozenset(dis.opmap[name] for name in ("STORE_ATTR", "DELET
 _REFLECTION = frozenset(("globals", "exec", "eval", "__dict__", "setattr", "delattr", "vars"))
 _ENDS_WITH_GLOBAL = b"\x93\x94."  # STACK_GLOBAL, MEMOIZE, STOP: the pickle is a reference and nothing else
 
+_BY_REFERENCE = (types.FunctionType, types.BuiltinFunctionType, type)
+
 _known: dict[bytes, bool] = {}
 _KNOWN_LIMIT = 512
 _KNOWN_SIZE = 8192
+
+
+def travels_by_reference(fn: Callable[..., object]) -> bool:
+    """True if a worker gets ``fn`` by importing its module: plain functions, builtins and classes at top
+    level.
+    """
+    if type(fn) not in _BY_REFERENCE:
+        return False
+    module_name = getattr(fn, "__module__", None)
+    if not isinstance(module_name, str) or module_name == "__main__":
+        return False
+    return getattr(sys.modules.get(module_name), fn.__qualname__, None) is fn
+
+
+def by_value_modules() -> tuple[str, ...]:
+    """The modules that the user registered with cloudpickle for pickling by value."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is None:
+        return ()
+    registered = cloudpickle.list_registry_pickle_by_value()
+    return tuple(sorted(registered)) if registered else ()
 
 
 def is_unchangeable(fn: Callable[..., object], data: bytes) -> bool:

@@ -3,9 +3,18 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from swiftlet._cluster_session import ClusterSession
 from swiftlet._engine_executor import EngineExecutor
 from swiftlet._options import Options, check_cluster
-from swiftlet._policy import Policy
+from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._store import DEFAULT_DIRECTORY, checked_directory
+from swiftlet._version import __version__
+
+if TYPE_CHECKING:
+    from swiftlet._connection import Settings
 
 
 class ClusterExecutor(EngineExecutor):
@@ -13,13 +22,59 @@ class ClusterExecutor(EngineExecutor):
     job of its own.
     """
 
+    _system: ClassVar[str] = ""
+    """What runs the jobs, as the engine knows it."""
+
     def __init__(self, options: Options, policy: Policy) -> None:
         """Checks the arguments. ``NotYetAvailableError``: see ``_missing``."""
         check_cluster(options)
         super().__init__(options, policy)
+        if not options.only_draws:
+            self._base = policy.read(options.resource_dict)
+            self._resources = policy.merge(self._base, {}, None)
+        directory = options.cache_directory or self._resources.cache_directory or DEFAULT_DIRECTORY
+        self._info = {
+            "cores": self._resources.cores,
+            "cwd": self._resources.cwd,
+            "cache_directory": directory,
+            "backend": self._system,
+            "disable_dependencies": options.disable_dependencies,
+            "refresh_rate": options.refresh_rate,
+            "wait": options.wait,
+            **self._launcher_shown(),
+        }
+        if options.only_draws:
+            return
+        self._session = ClusterSession(
+            version=__version__,
+            directory=checked_directory(directory),
+            system=self._system,
+            base=self._resources,
+            dependencies=not options.disable_dependencies,
+            launcher=self._launcher_settings(),
+        )
+
+    def _launcher_shown(self) -> dict[str, Any]:
+        """What ``info`` says about how jobs are started."""
+        return {}
+
+    def _launcher_settings(self) -> Settings:
+        """Attributes of CONFIGURE for the system of jobs."""
+        return {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``shutdown(wait)`` with the constructor's ``wait``."""
+        if kind is not None or self._options.wait:
+            super().__exit__(kind, error, traceback)
+        else:
+            self.shutdown(wait=False)
 
 
 class ClusterPolicy(Policy):
     """Unknown keys are passed on to the template of the batch script."""
 
     strict = False
+    honoured = EVERYWHERE | {"cache_key", "cache_directory"}
+    options = frozenset({"cache_directory"})

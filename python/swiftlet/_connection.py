@@ -24,7 +24,7 @@ from swiftlet._errors import EngineDiedError
 from swiftlet._futures import FINISHED, NOTIFIED, Future
 from swiftlet._outgoing import NOTICE_AFTER, Outgoing
 from swiftlet._output import OutputWriter
-from swiftlet._segments import SegmentConsumer, SegmentProducer
+from swiftlet._segments import FreedSegments, SegmentConsumer, SegmentProducer
 from swiftlet._wire import AttributeValue, Part
 
 SEND_AT_ONCE = 4
@@ -40,22 +40,11 @@ _SIZE = struct.Struct("<Q")
 Settings = Mapping[str, AttributeValue]
 
 
-class _Freed(deque[int]):
-    """Takes what is no longer used of shared segments, and sees to it that the engine soon hears of it."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = weakref.ref(connection)
-
-    def append(self, segment: int) -> None:
-        super().append(segment)
-        connection = self._connection()
-        if connection is not None:
-            connection.tell_soon()
-
-
 class Connection:
     """One engine process and everything that is under way to and from it."""
+
+    leaves = False
+    """It goes before its calls have ended; they go on."""
 
     def __init__(self, version: str) -> None:
         """Starts an engine and shakes hands. ``EngineDiedError`` if that fails."""
@@ -65,7 +54,7 @@ class Connection:
         self.full = False
         self._has_room = threading.Event()
         self.consumer = SegmentConsumer()
-        self.consumer.freed = _Freed(self)
+        self.consumer.freed = FreedSegments(self.tell_soon)
         self.on_event: Callable[[int, bytes], None] | None = None
         self.on_outcome: Callable[[int], None] | None = None
         self.resolved: Callable[[int], BaseException | None] | None = None
@@ -155,11 +144,18 @@ class Connection:
         inputs: Sequence[int] | None,
         parts: list[Part],
         name: str,
+        entry: bytes = b"",
+        future: Future[Any] | None = None,
     ) -> Future[Any]:
-        """Puts a call among what is to be sent; ``send`` follows. The caller holds ``outgoing.lock``."""
+        """Puts a call among what is to be sent; ``send`` follows. The caller holds ``outgoing.lock``.
+
+        ``entry``: its place in a store (``_wire.pack_entry``). ``future``: the one that was made for it
+        before.
+        """
         if self._closing or self._failure is not None:
             self.check_open()
-        future: Future[Any] = Future(self, name)
+        if future is None:
+            future = Future(self, name)
         payload = _wire.pack_payload(parts)
         if inputs:
             payload = struct.pack(f"<{len(inputs)}Q", *inputs) + payload
@@ -168,9 +164,12 @@ class Connection:
         word = (_SUBMIT_FIXED + size) << 16 | _wire.SUBMIT
         head = _SUBMIT.pack(word, ident, request, 2, len(inputs) if inputs else 0, context, function)
         self._next_task = ident + 1
+        if entry:
+            word = (_SUBMIT_FIXED + size + len(entry)) << 16 | _wire.SUBMIT_ENTRY
+            head = _wire.HEADER.pack(word, ident) + entry + head[_wire.HEADER.size :]
         future._ident = ident
         self.tasks[ident] = future
-        self.outgoing.append(head + payload, _SUBMIT.size + size)
+        self.outgoing.append(head + payload, len(head) + size)
         return future
 
     def send(self) -> None:
@@ -244,6 +243,10 @@ class Connection:
             self._closing = True
             self._append(_wire.SHUTDOWN, 0, b"", int(cancel))
         self.outgoing.wake()
+
+    def end_at_exit(self) -> None:
+        """The interpreter exits: what was submitted is finished."""
+        self.shut_down(False)
 
     def orphan(self) -> None:
         """``shut_down(False)`` for finalisers: takes no lock."""
@@ -429,7 +432,10 @@ class Connection:
     def _finish(self, reason: str) -> None:
         """The connection has ended: every open future ends, and so do the threads and the process."""
         self._engine.socket.close()
-        self._engine.wait(END_SECONDS)
+        if self.leaves:
+            self._engine.forget()
+        else:
+            self._engine.wait(END_SECONDS)
         expected = self._farewell == "" and not self.tasks and not reason
         with self.outgoing.lock:
             if self._abandoned:

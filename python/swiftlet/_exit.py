@@ -52,7 +52,7 @@ def _finish() -> None:
         if getattr(sys, "last_type", None) is KeyboardInterrupt:
             raise KeyboardInterrupt
         for connection in connections:
-            connection.shut_down(False)
+            connection.end_at_exit()
         _wait(connections)
         for connection in connections:
             connection.output.drain()
@@ -62,7 +62,7 @@ def _finish() -> None:
         for connection in connections:
             connection.abandon()
         if open_calls:
-            _say(f"swiftlet: {_calls(open_calls)} abandoned")
+            say(f"swiftlet: {_calls(open_calls)} abandoned")
         deadline = time.monotonic() + ABANDON_SECONDS
         for connection in connections:
             connection.ended.wait(max(0.0, deadline - time.monotonic()))
@@ -73,11 +73,9 @@ def _wait(connections: list[Connection]) -> None:
     deadline = time.monotonic() + NOTICE_AFTER
     for connection in connections:
         connection.ended.wait(max(0.0, deadline - time.monotonic()))
-    open_calls = sum(len(connection.tasks) for connection in connections)
+    open_calls = sum(len(connection.tasks) for connection in connections if not connection.leaves)
     if open_calls:
-        _say(
-            f"swiftlet: waiting for {_calls(open_calls)} to finish before Python exits; Ctrl-C abandons them"
-        )
+        say(f"swiftlet: waiting for {_calls(open_calls)} to finish before Python exits; Ctrl-C abandons them")
     for connection in connections:
         connection.ended.wait()
 
@@ -86,7 +84,8 @@ def _calls(count: int) -> str:
     return f"{count} submitted call" if count == 1 else f"{count} submitted calls"
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line for the user, on stderr if there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -12,7 +12,7 @@ import io
 import pickle
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from swiftlet._errorpayload import RemoteError, RemoteTraceback, dump_error, load_error
 from swiftlet._wire import Part, SegmentPart
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from swiftlet._segments import SegmentConsumer, SegmentProducer
 
 __all__ = [
+    "Given",
     "Input",
     "RemoteError",
     "RemoteTraceback",
@@ -47,7 +48,14 @@ class Input(NamedTuple):
     path: tuple[object, ...] = ()
 
 
-Reference = Callable[[object], Optional[Input]]
+class Given(NamedTuple):
+    """Stands for a value that is there already, ``path`` the keys to follow in it."""
+
+    value: object
+    path: tuple[object, ...] = ()
+
+
+Reference = Callable[[object], Union[Input, Given, None]]
 
 
 def dumps(
@@ -134,7 +142,7 @@ class _ReferencePickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         found = self._reference(obj)
-        return NotImplemented if found is None else (_resolve_input, (found.index, found.path))
+        return NotImplemented if found is None else _replacement(found)
 
 
 def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference: Reference | None) -> Any:
@@ -150,7 +158,7 @@ def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference
                 if self.reference is not None:
                     found = self.reference(obj)
                     if found is not None:
-                        return _resolve_input, (found.index, found.path)
+                        return _replacement(found)
                 return super().reducer_override(obj)
 
         _CloudReferencePickler = CloudReferencePickler
@@ -160,6 +168,16 @@ def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference
 
 
 _CloudReferencePickler: Any = None
+
+
+def _replacement(found: Input | Given) -> tuple[Any, ...]:
+    return (_resolve_input if isinstance(found, Input) else _follow), tuple(found)
+
+
+def _follow(value: Any, path: tuple[object, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
 
 
 def _needs_cloudpickle(data: bytes) -> bool:
@@ -208,10 +226,7 @@ def _resolve_input(index: int, path: tuple[object, ...]) -> Any:
     entry = inputs[index]
     if type(entry) is not tuple:
         entry = inputs[index] = (entry(),)
-    value = entry[0]
-    for key in path:
-        value = value[key]
-    return value
+    return _follow(entry[0], path)
 
 
 def loads(

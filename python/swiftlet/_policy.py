@@ -56,6 +56,8 @@ class Policy:
         for key, value in both.items():
             if key not in self.honoured and asks_for(key, value):
                 raise self.unavailable(key, value)
+        if "cache_key" in base and "cache_key" not in call:
+            both["cache_prefix"] = both.pop("cache_key")
         resources = resources_of(both)
         self.check(resources, limit)
         return resources

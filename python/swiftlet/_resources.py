@@ -70,6 +70,8 @@ _DEFAULTS = {
 }
 KEYS = tuple(ResourceDict.__annotations__)
 
+_FIELDS = frozenset((*KEYS, "cache_prefix"))
+
 TOO_MANY_CORES = "The specified number of cores is larger than the available number of cores."
 
 
@@ -92,6 +94,8 @@ class Resources:
     submission_template: str | None = None
     cache_key: str | None = None
     cache_directory: str | None = None
+    cache_prefix: str | None = None
+    """``cache_key`` at the executor's level: what the keys of its calls begin with."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Keys that only the template of a batch script knows."""
 
@@ -112,6 +116,32 @@ class Resources:
         if self.restart_limit is not None:
             attributes["restart_limit"] = self.restart_limit
         return attributes
+
+
+def directives(resources: Resources) -> dict[str, int | float | str | list[str]]:
+    """The attributes of REQUEST for calls that are jobs: whatever a job system or a template may want."""
+    found: dict[str, int | float | str | list[str]] = dict(resources.request())
+    for name in (
+        "gpus_per_core",
+        "num_nodes",
+        "exclusive",
+        "openmpi_oversubscribe",
+        "submission_template",
+        "cwd",
+    ):
+        value = getattr(resources, name)
+        if value:
+            found[name] = value
+    if resources.slurm_cmd_args:
+        found["slurm_cmd_args"] = list(resources.slurm_cmd_args)
+    for name, value in resources.extra.items():
+        if value is None:
+            continue
+        is_list = isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value)
+        found[name] = (
+            list(value) if is_list else value if isinstance(value, (int, float, str)) else str(value)
+        )
+    return found
 
 
 def copied(resources: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -150,10 +180,10 @@ def asks_for(key: str, value: Any) -> bool:
 
 def resources_of(values: Mapping[str, Any]) -> Resources:
     """The resources that validated values describe."""
-    known = {key: value for key, value in values.items() if key in KEYS}
+    known = {key: value for key, value in values.items() if key in _FIELDS}
     if "slurm_cmd_args" in known:
         known["slurm_cmd_args"] = tuple(known["slurm_cmd_args"])
-    return Resources(**known, extra={key: value for key, value in values.items() if key not in KEYS})
+    return Resources(**known, extra={key: value for key, value in values.items() if key not in _FIELDS})
 
 
 def check_fits(resources: Resources, max_cores: int | None) -> None:

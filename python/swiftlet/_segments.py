@@ -263,6 +263,23 @@ class _Use(weakref.ref):  # type: ignore[type-arg]
     segment: int
 
 
+class FreedSegments(deque[int]):
+    """Takes what is no longer used of shared segments, and sees to it that the engine soon hears of it.
+
+    ``tell_soon``: a method of whoever tells it, which is not kept alive by this.
+    """
+
+    def __init__(self, tell_soon: Callable[[], None]) -> None:
+        super().__init__()
+        self._tell_soon = weakref.WeakMethod(tell_soon)
+
+    def append(self, segment: int) -> None:
+        super().append(segment)
+        tell_soon = self._tell_soon()
+        if tell_soon is not None:
+            tell_soon()
+
+
 class SegmentConsumer:
     """Reads parts that other processes wrote. Each delivered part is freed once: by ``discard``, or when the
     last object that shares the memory of its ``view`` is gone. That may happen in any thread, so it only

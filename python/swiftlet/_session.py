@@ -37,6 +37,8 @@ Arguments = Any
 class Session:
     """Starts an engine in fresh or warm mode and submits calls to it."""
 
+    _connection_type: type[Connection] = Connection
+
     def __init__(
         self,
         *,
@@ -58,10 +60,10 @@ class Session:
         self.warm = warm
         self._log_sizes = self._watched = log_sizes
         self.graph: RunGraph | None = None
-        self._surroundings = Surroundings(fresh=not warm)
+        self._surroundings = self._make_surroundings(warm)
         self._functions = FunctionCache(self._surroundings)
         self._plan = _Plan()
-        self.connection = connection = Connection(version)
+        self.connection = connection = self._connection_type(version)
         self._function_blobs = BlobStore(connection.new_blob, connection.forget_blob, _FUNCTIONS_KEPT)
         self._context_blobs = BlobStore(connection.new_blob, connection.forget_blob, _CONTEXTS_KEPT)
         self._externals = Externals(connection) if dependencies else None
@@ -78,6 +80,12 @@ class Session:
         connection.start(settings)
         if log_sizes:
             connection.on_outcome = _log_received
+
+    def _make_surroundings(self, warm: bool) -> Surroundings:
+        return Surroundings(fresh=not warm)
+
+    def _request_attributes(self, resources: Resources) -> Settings:
+        return resources.request()
 
     def function(self, fn: Callable[..., Any]) -> Function:
         """``fn`` as it is sent. Raises for what cannot be submitted."""
@@ -175,7 +183,7 @@ class Session:
         return self._events
 
     def _request(self, resources: Resources) -> int:
-        number = self._requests[resources] = self.connection.new_request(resources.request())
+        number = self._requests[resources] = self.connection.new_request(self._request_attributes(resources))
         return number
 
 
@@ -201,11 +209,7 @@ def _settings(
         )
     settings: dict[str, _wire.AttributeValue] = {
         "mode": "warm" if warm else "fresh",
-        "worker_argv": [
-            sys.executable,
-            *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
-            os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker", "__main__.py"),
-        ],
+        "worker_argv": [*worker_command("__main__.py")],
         "worker_env": [f"{name}={value}" for name, value in os.environ.items()],
         "restart_limit": restart_limit,
     }
@@ -221,6 +225,13 @@ def _settings(
     if budget is not None:
         settings["memory_budget"] = budget
     return settings
+
+
+def worker_command(program: str) -> list[str]:
+    """The command that runs a file of the worker's, with this interpreter and its flags."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker")
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, os.path.join(folder, program)]
 
 
 def memory_budget() -> int | None:

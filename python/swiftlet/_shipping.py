@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swiftlet import _payload
+from swiftlet._callables import by_value_modules, travels_by_reference
 from swiftlet._errors import InputError
 
 THREAD_VARIABLES = (
@@ -32,7 +33,6 @@ THREAD_VARIABLES = (
 
 _FUNCTIONS_KEPT = 512
 _SURROUNDINGS_KEPT = 128
-_BY_REFERENCE = (types.FunctionType, types.BuiltinFunctionType, type)
 
 
 class BlobStore:
@@ -118,27 +118,6 @@ class FunctionCache:
         return function
 
 
-def travels_by_reference(fn: Callable[..., object]) -> bool:
-    """True if a worker gets ``fn`` by importing its module: plain functions, builtins and classes at top
-    level.
-    """
-    if type(fn) not in _BY_REFERENCE:
-        return False
-    module_name = getattr(fn, "__module__", None)
-    if not isinstance(module_name, str) or module_name == "__main__":
-        return False
-    return getattr(sys.modules.get(module_name), fn.__qualname__, None) is fn
-
-
-def by_value_modules() -> tuple[str, ...]:
-    """The modules that the user registered with cloudpickle for pickling by value."""
-    cloudpickle = sys.modules.get("cloudpickle")
-    if cloudpickle is None:
-        return ()
-    registered = cloudpickle.list_registry_pickle_by_value()
-    return tuple(sorted(registered)) if registered else ()
-
-
 def has_resource_parameter(fn: Callable[..., object]) -> bool:
     """True if the function takes ``resource_dict`` by name. False where Python cannot tell."""
     if type(fn) is types.FunctionType and not fn.__dict__:
@@ -219,13 +198,18 @@ class Surroundings:
         return changed
 
     def _make(self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool) -> bytes:
+        return pickle.dumps(self._content(cwd, error_log_file, threads, whole), 5)
+
+    def _content(
+        self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool
+    ) -> dict[str, Any]:
         directory = self._directory or _current_directory()
         base = directory or "/"
         if cwd is not None:
             directory = os.path.join(base, cwd)
         elif not whole:
             directory = None
-        content = {
+        return {
             "path": [os.path.join(base, entry) if entry else base for entry in self._path],
             "env": _environment(threads) if whole else None,
             "cwd": directory,
@@ -233,7 +217,6 @@ class Surroundings:
             "threads": threads or 1,
             "by_value": list(self.by_value),
         }
-        return pickle.dumps(content, 5)
 
 
 def _environment(threads: int | None) -> dict[str, str]:
@@ -247,6 +230,13 @@ def _environment(threads: int | None) -> dict[str, str]:
         else:
             environment.setdefault(name, "1")
     return environment
+
+
+def environment_changes(before: dict[str, str]) -> dict[str, str | None]:
+    """What has changed in this process's environment; None: the variable is gone."""
+    changes: dict[str, str | None] = {name: None for name in before if name not in os.environ}
+    changes.update({name: value for name, value in os.environ.items() if before.get(name) != value})
+    return changes
 
 
 def _current_directory() -> str | None:

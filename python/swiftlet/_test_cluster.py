@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any, final
 
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
+from swiftlet._resources import usable_cores
 
 if TYPE_CHECKING:
+    from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
 
 
 class _Policy(ClusterPolicy):
     owner = "TestClusterExecutor"
+    honoured = ClusterPolicy.honoured - {"restart_limit"}
 
 
 @final
 class TestClusterExecutor(ClusterExecutor):
     """Runs each call as a job of its own on this machine, to try out what a cluster executor will do.
 
-    Arguments as ``SingleNodeExecutor``.
+    Arguments as ``SingleNodeExecutor``. Each call is an entry in the cache directory; the engine plays the
+    part of the batch system, so it stays until its jobs have ended when this program leaves.
     """
 
     __test__ = False  # pytest takes a class whose name begins with Test for a test
-    _missing = "the store of calls that outlive the program"
+    _system = "local"
 
     def __init__(
         self,
@@ -67,3 +71,6 @@ class TestClusterExecutor(ClusterExecutor):
             ),
             _Policy(),
         )
+
+    def _launcher_settings(self) -> Settings:
+        return {"max_cores": usable_cores()}

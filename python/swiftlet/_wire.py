@@ -55,6 +55,11 @@ RESULT = 44
 RECALL = 45
 RECALLED = 46
 END = 47
+# Calls with a place in a store
+SUBMIT_ENTRY = 80
+LEAVE = 81
+LEFT = 82
+WAITS = 83
 # Guardian and fork server
 SPAWN = 60
 FORKED = 61
@@ -252,6 +257,12 @@ def unpack_payload(buffer: Buffer, offset: int = 0) -> tuple[list[Part], int]:
     except (struct.error, IndexError) as error:
         raise ProtocolError(f"malformed payload: {error}") from error
     return parts, offset
+
+
+def pack_entry(directory: str, key: str, name: str) -> bytes:
+    """The place of a call in a store and the name of its function, as SUBMIT_ENTRY begins."""
+    texts = [text.encode("utf-8", "surrogateescape") for text in (directory, key, name[:200])]
+    return b"".join(_COUNT.pack(len(text)) + text for text in texts)
 
 
 class FrameReader:

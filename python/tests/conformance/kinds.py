@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swiftlet import BaseExecutor, SingleNodeExecutor
+from swiftlet.api import TestClusterExecutor
 
 
 @dataclass(frozen=True)
@@ -29,5 +30,9 @@ KINDS: dict[str, Kind] = {
     "single-node-warm": Kind(
         lambda directory, **options: SingleNodeExecutor(block_allocation=True, max_workers=2, **options),
         stays=True,
+    ),
+    "test-cluster": Kind(
+        lambda directory, **options: TestClusterExecutor(cache_directory=str(directory / "cache"), **options),
+        detaches=True,
     ),
 }

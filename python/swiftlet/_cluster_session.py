@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An engine at work for a cluster executor: each call gets a key, and an entry in the cache directory."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures import Future as StandardFuture
+from typing import Any
+
+from swiftlet import _entries, _payload, _serial
+from swiftlet._cluster_connection import ClusterConnection
+from swiftlet._errors import InputError
+from swiftlet._futures import NOTIFIED, Future
+from swiftlet._keyvalues import digest_of
+from swiftlet._payload import Given, Input
+from swiftlet._resources import Resources, directives
+from swiftlet._selectors import FutureSelector
+from swiftlet._session import Arguments, Session, worker_command
+from swiftlet._shipping import Function, Surroundings, environment_changes
+from swiftlet._store import cache_place
+
+
+class ClusterSession(Session):
+    """Submits calls as entries; equal calls are one."""
+
+    connection: ClusterConnection
+    _connection_type = ClusterConnection
+
+    def __init__(
+        self, *, version: str, directory: str, system: str, base: Resources, dependencies: bool, launcher: Any
+    ) -> None:
+        """``system``: what runs jobs, as CONFIGURE names it. ``EngineDiedError`` if no engine starts."""
+        self._directory = directory
+        self._has_dependencies = dependencies
+        self._lock = threading.RLock()
+        super().__init__(
+            version=version,
+            warm=False,
+            max_cores=None,
+            max_workers=None,
+            base=base,
+            init_function=None,
+            restart_limit=0,
+            log_sizes=False,
+            dependencies=dependencies,
+            launcher={
+                "jobs": system,
+                "worker_argv": worker_command("job.py"),
+                "trusted_owners": [str(owner) for owner in sorted(_entries.trusted_owners())],
+                **launcher,
+            },
+        )
+
+    def _make_surroundings(self, warm: bool) -> Surroundings:
+        return JobSurroundings()
+
+    def call(self, function: Function, arguments: Arguments, resources: Resources) -> Future[Any]:
+        """Submits a call; at once if all futures in its arguments are calls of this executor or done."""
+        waiting = _Scan(self)
+        try:
+            _payload.dumps(arguments, reference=waiting)
+        except (TypeError, pickle.PicklingError) as error:
+            raise InputError(f"an argument of {function.name!r} cannot be sent to a job: {error}") from error
+        if waiting.found and not self._has_dependencies:
+            raise ValueError("Future objects are not supported as input if disable_dependencies=True.")
+        if not waiting.open:
+            return self._submit(function, arguments, resources, None)
+        future: Future[Any] = Future(self.connection, function.name)
+        self.connection.check_open()
+        self.connection.hold(future)
+        _Held(self, future, function, arguments, resources, waiting.open)
+        return future
+
+    def _submit(
+        self, function: Function, arguments: Arguments, resources: Resources, future: Future[Any] | None
+    ) -> Future[Any]:
+        connection = self.connection
+        inputs = _Inputs(connection)
+        try:
+            parts = _payload.dumps(arguments, connection.producer, reference=inputs)
+        except (TypeError, pickle.PicklingError) as error:
+            raise InputError(f"an argument of {function.name!r} cannot be sent to a job: {error}") from error
+        place = cache_place(self._directory, resources, function.fn, arguments, None, reference=inputs.digest)
+        entry = place.packed(function.name)
+        try:
+            with connection.outgoing.lock:
+                plan = self._planned(resources, function)
+                future = connection.append_call(
+                    plan.request, plan.context, plan.blob, inputs.numbers, parts, function.name, entry, future
+                )
+                connection.submitted(future, (place.directory, place.key))
+        finally:
+            connection.producer.sent(parts)
+        connection.send()
+        if self._watched:
+            self._tell(future, function, arguments, parts)
+        return future
+
+    def _request_attributes(self, resources: Resources) -> Any:
+        return directives(resources)
+
+    def is_open(self, future: StandardFuture[Any]) -> bool:
+        """Whether a call with this future as input has to wait for it in this process."""
+        if isinstance(future, Future) and future._link is self.connection and future._ident:
+            return False
+        return not future.done()
+
+
+class JobSurroundings(Surroundings):
+    """The context of jobs: their environment is the job's own, with what changed here since the start."""
+
+    def __init__(self) -> None:
+        super().__init__(fresh=True)
+        self._at_start = dict(os.environ)
+
+    def _content(
+        self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool
+    ) -> dict[str, Any]:
+        content = super()._content(cwd, error_log_file, threads, whole)
+        content["env"] = None
+        content["changes"] = environment_changes(self._at_start)
+        return content
+
+
+def _source(future: StandardFuture[Any]) -> tuple[StandardFuture[Any], tuple[object, ...]]:
+    path: list[object] = []
+    while isinstance(future, FutureSelector):
+        path.insert(0, future._selector)
+        future = future._future
+    return future, tuple(path)
+
+
+class _Scan:
+    """Finds the futures in the arguments of a call that are to be waited for here."""
+
+    def __init__(self, session: ClusterSession) -> None:
+        self._session = session
+        self.found = False
+        self.open: list[StandardFuture[Any]] = []
+
+    def __call__(self, obj: object) -> Input | None:
+        if not isinstance(obj, StandardFuture):
+            return None
+        self.found = True
+        future, _ = _source(obj)
+        if self._session.is_open(future) and future not in self.open:
+            self.open.append(future)
+        return Input(0)
+
+
+class _Inputs:
+    """What stands for the futures in the arguments of one call: a task of this executor, or the value."""
+
+    def __init__(self, connection: ClusterConnection) -> None:
+        self._connection = connection
+        self._positions: dict[int, int] = {}
+        self._alive: list[object] = []
+        self.numbers: list[int] = []
+
+    def __call__(self, obj: object) -> Input | Given | None:
+        if not isinstance(obj, StandardFuture):
+            return None
+        future, path = _source(obj)
+        if not (isinstance(future, Future) and future._link is self._connection and future._ident):
+            return Given(future.result(), path)
+        number = future._ident
+        position = self._positions.setdefault(number, len(self.numbers))
+        if position == len(self.numbers):
+            self.numbers.append(number)
+            self._alive.append(obj)
+        return Input(position, path)
+
+    def digest(self, obj: object) -> bytes | None:
+        """What a future is in the key of a call: the key of its own, or its value."""
+        future, path = _source(obj)  # type: ignore[arg-type]
+        from swiftlet._keyvalues import Digester
+
+        if isinstance(future, Future) and future._link is self._connection and future._ident:
+            place = self._connection.places.get(future._ident)
+            source = repr(place[1]).encode() if place is not None else b""
+            return digest_of("entry", source, Digester().of(path))
+        return digest_of("value", Digester().of(future.result()), Digester().of(path))
+
+
+class _Held:
+    """A call that is submitted when the futures of others in its arguments are done."""
+
+    def __init__(
+        self,
+        session: ClusterSession,
+        future: Future[Any],
+        function: Function,
+        arguments: Arguments,
+        resources: Resources,
+        waits_for: Sequence[StandardFuture[Any]],
+    ) -> None:
+        self._session = session
+        self._future = future
+        self._call = (function, arguments, resources)
+        self._open = len(waits_for)
+        self._inputs = list(waits_for)
+        self._lock = threading.Lock()
+        for source in waits_for:
+            source.add_done_callback(self._done)
+        future.add_done_callback(self._ended)
+
+    def _done(self, _: object) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open:
+                return
+        _serial.resolver.run(self._submit)
+
+    def _ended(self, future: object) -> None:
+        self._session.connection.let_go(self._future)
+
+    def _submit(self) -> None:
+        future = self._future
+        connection = self._session.connection
+        if future.done():
+            return
+        try:
+            for source in self._inputs:
+                error = source.exception()
+                if error is not None:
+                    future._finish(None, error)
+                    return
+            self._session._submit(*self._call, future)
+        except CancelledError:
+            future._settle(NOTIFIED)
+        except BaseException as error:
+            future._finish(None, error)
+        else:
+            if future.cancelled():
+                connection.cancelled(future)
+        finally:
+            connection.let_go(future)

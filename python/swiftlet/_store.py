@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where a call's entry is: a checked directory, and the key of the call or what the user gave for it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from swiftlet import _key, _wire
+from swiftlet._errors import ResourceError
+from swiftlet._keyvalues import Reference
+from swiftlet._resources import Resources
+
+DEFAULT_DIRECTORY = "executorlib_cache"
+
+
+class Place(NamedTuple):
+    """A place in a store."""
+
+    directory: str
+    key: str
+    unstable: tuple[str, ...] = ()
+
+    def packed(self, name: str) -> bytes:
+        """As SUBMIT_ENTRY carries it."""
+        return _wire.pack_entry(self.directory, self.key, name)
+
+
+def cache_place(
+    directory: str,
+    resources: Resources,
+    fn: Callable[..., Any],
+    arguments: Any,
+    init_function: Callable[..., Any] | None,
+    *,
+    reference: Reference | None = None,
+    fixed_sources: bool = False,
+) -> Place:
+    """The place of a call with these resources. ``ResourceError`` for a directory or key that cannot be."""
+    if resources.cache_directory is not None:
+        directory = checked_directory(resources.cache_directory)
+    if resources.cache_key is not None:
+        return Place(directory, _key.checked_key(resources.cache_key))
+    key = _key.call_key(
+        fn,
+        arguments,
+        cores=resources.cores,
+        init_function=init_function,
+        reference=reference,
+        fixed_sources=fixed_sources,
+    )
+    prefix = resources.cache_prefix
+    text = f"{_key.checked_key(prefix)}{key.text}" if prefix else key.text
+    return Place(directory, text, key.unstable)
+
+
+_checked: dict[str, str] = {}
+
+
+def checked_directory(path: str) -> str:
+    """The absolute path of a cache directory, made if it is missing.
+
+    ``ResourceError`` if everybody may write to it and remove what others have written (results are code to
+    whoever loads them), or if it cannot be made.
+    """
+    absolute = os.path.abspath(path)
+    known = _checked.get(absolute)
+    if known is not None and os.path.isdir(known):
+        return known
+    try:
+        os.makedirs(absolute, exist_ok=True)
+        mode = os.stat(absolute).st_mode
+    except OSError as error:
+        raise ResourceError(f"the cache directory {path!r} cannot be made: {error}") from error
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise ResourceError(
+            f"the cache directory {path!r} is writable by everybody: anyone could put results there that run "
+            f"code as you when they are loaded. chmod o-w {absolute}, or choose another one"
+        )
+    _checked[absolute] = absolute
+    return absolute

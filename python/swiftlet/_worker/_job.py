@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The process of a job that watches the call: waits for it, keeps its time, writes its outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+from swiftlet import _entries
+from swiftlet._entries import OUTCOME, TASK, Buffer, Entry
+from swiftlet._worker import _jobcall, _process, _provenance
+
+NO_TASK = 3
+NOT_WRITTEN = 4
+
+VISIBLE_WITHIN = 90.0
+"""Seconds within which a file that another host has written has to be seen here."""
+TERMINATE_SECONDS = 5.0
+FINISH_SECONDS = 10.0
+_STDERR_TAIL = 4096
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def run(directory: str, key: str) -> int:
+    """Runs the call of an entry. The exit status of the job."""
+    try:
+        task = _entries_in_time(directory, key, TASK)
+    except FileNotFoundError:
+        if os.path.exists(_entries.path_of(directory, key, OUTCOME)):
+            return 0
+        sys.stderr.write(
+            f"swiftlet: there is no task {_entries.path_of(directory, key, TASK)}: it was taken back, or "
+            "this node does not see the directory\n"
+        )
+        return NO_TASK
+    except OSError as error:
+        sys.stderr.write(f"swiftlet: {error}\n")
+        return NO_TASK
+    if _has_value(directory, key):  # an earlier run of a job that was put back into the queue
+        _tidy(directory, key)
+        return 0
+    _set_threads(task.header.get("resources", {}))
+    call = Call(directory, task)
+    call.wait()
+    return _write(directory, key, task, call)
+
+
+def load_inputs(directory: str, header: dict[str, Any]) -> list[list[memoryview]]:
+    """The payloads of the values that the call needs. ``OSError`` if one is not to be had."""
+    payloads: list[list[memoryview]] = []
+    for name in header.get("inputs") or ():
+        place = os.path.split(name) if name.startswith("/") else (directory, name)
+        try:
+            entry = _entries_in_time(place[0], place[1], OUTCOME)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"the outcome of an input, {os.path.join(*place)}, cannot be seen on this node"
+            ) from None
+        if entry.header.get("kind") != "value":
+            raise RuntimeError(f"an input, {os.path.join(*place)}, ended without a value")
+        payloads.append(entry.named("value"))
+    return payloads
+
+
+def _entries_in_time(directory: str, key: str, role: int) -> Entry:
+    """Network file systems take a while to show a new file on another node."""
+    deadline = time.monotonic() + VISIBLE_WITHIN
+    pause = 0.05
+    while True:
+        try:
+            return _entries.read(directory, key, role)
+        except FileNotFoundError:
+            other = os.path.exists(_entries.path_of(directory, key, OUTCOME)) and role == TASK
+            if other or time.monotonic() > deadline or not _is_remote(directory):
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 2.0)
+        with contextlib.suppress(OSError):
+            os.listdir(os.path.dirname(os.path.join(directory, key)))
+
+
+_LOCAL_FILE_SYSTEMS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "ramfs"))
+
+
+def _is_remote(directory: str) -> bool:
+    """Whether other hosts may write there; True in doubt."""
+    best, kind = "", ""
+    real = os.path.realpath(directory)
+    try:
+        with open("/proc/self/mounts") as file:
+            for line in file:
+                _, mount, found = line.split()[:3]
+                mount = mount.replace("\\040", " ")
+                if (real + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
+                    best, kind = mount, found
+    except OSError:
+        return True
+    return kind not in _LOCAL_FILE_SYSTEMS
+
+
+def _has_value(directory: str, key: str) -> bool:
+    try:
+        return bool(_entries.read(directory, key, OUTCOME).header.get("kind") == "value")
+    except OSError:
+        return False
+
+
+def _set_threads(resources: dict[str, Any]) -> None:
+    threads = resources.get("threads_per_core")
+    for name in _THREAD_VARIABLES:
+        if threads is not None and threads > 1:
+            os.environ[name] = str(threads)
+        else:
+            os.environ.setdefault(name, "1")
+
+
+class Call:
+    """The call's process: started at once, waited for by ``wait``."""
+
+    def __init__(self, directory: str, task: Entry) -> None:
+        resources = task.header.get("resources", {})
+        self.limit: float | None = resources.get("time_limit")
+        self.start = time.time()
+        self.end = self.start
+        self.status = 0
+        self.is_late = False
+        self.stderr = b""
+        self._result = bytearray()
+        _process.become_subreaper()
+        result_read, result_write = os.pipe()
+        error_read, error_write = os.pipe()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(result_read)
+            os.close(error_read)
+            os.dup2(error_write, 2)
+            os.close(error_write)
+            _jobcall.run(directory, task, parent, result_write, load_inputs)
+        os.close(result_write)
+        os.close(error_write)
+        self._pipes = {result_read: self._take_result, error_read: self._take_stderr}
+
+    def wait(self) -> None:
+        """Until the process and all it left behind are gone."""
+        signal.signal(signal.SIGTERM, self._terminated)
+        began = time.monotonic()
+        ending: list[tuple[float, int]] = []
+        if self.limit is not None:
+            ending = [(began + self.limit, signal.SIGTERM)]
+        while self._pipes:
+            timeout = max(0.0, ending[0][0] - time.monotonic()) if ending else None
+            ready, _, _ = select.select(list(self._pipes), (), (), timeout)
+            for descriptor in ready:
+                self._pipes[descriptor](descriptor)
+            if ending and time.monotonic() >= ending[0][0]:
+                number = ending.pop(0)[1]
+                self.is_late = self.is_late or not self._is_complete()
+                self._signal(number)
+                if number == signal.SIGTERM:
+                    ending = [(time.monotonic() + TERMINATE_SECONDS, signal.SIGKILL)]
+            if self._is_complete() and not ending:
+                ending = [(time.monotonic() + FINISH_SECONDS, signal.SIGKILL)]
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.end = time.time()
+        self._end_rest()
+
+    def outcome(self) -> tuple[str, str, dict[str, Any], list[tuple[str, Buffer]]]:
+        """(kind, reason, what the call's process says of itself, parts)."""
+        if self._is_complete():
+            kind, about, parts = _jobcall.unpack(self._result)
+            return kind, "", about, [(kind, part) for part in parts]
+        if self.is_late:
+            return "time limit", f"the call ran longer than its run_time_max of {self.limit:g} s", {}, []
+        if self.status < 0:
+            reason = f"its process was ended by {signal.Signals(-self.status).name}"
+        else:
+            reason = f"its process exited with status {self.status} before it gave a result"
+        return "lost", reason, {}, []
+
+    def _is_complete(self) -> bool:
+        return _jobcall.is_complete(self._result)
+
+    def _take_result(self, descriptor: int) -> None:
+        data = os.read(descriptor, 1 << 20)
+        if data:
+            self._result += data
+        else:
+            self._close(descriptor)
+
+    def _take_stderr(self, descriptor: int) -> None:
+        data = os.read(descriptor, 1 << 16)
+        if not data:
+            return self._close(descriptor)
+        self.stderr = (self.stderr + data)[-_STDERR_TAIL:]
+        with contextlib.suppress(OSError):
+            os.write(2, data)
+        return None
+
+    def _close(self, descriptor: int) -> None:
+        os.close(descriptor)
+        del self._pipes[descriptor]
+
+    def _signal(self, number: int) -> None:
+        for send in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                send(self.pid, number)
+
+    def _terminated(self, number: int, _: object) -> None:
+        """The job itself is ended: so is the call, without an outcome, for it may be run again."""
+        self._signal(signal.SIGKILL)
+        os._exit(128 + number)
+
+    def _end_rest(self) -> None:
+        """What the call left behind came to this process."""
+        while True:
+            for child in _process.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+
+def _write(directory: str, key: str, task: Entry, call: Call) -> int:
+    kind, reason, about, parts = call.outcome()
+    header = {name: value for name, value in task.header.items() if name != "parts"}
+    header["kind"] = kind
+    if reason:
+        header["reason"] = reason
+    header["provenance"] = _provenance.of_call(call, about)
+    kept = [(name, part) for name, part in task.parts if name != "context"]
+    try:
+        _entries.write_outcome(directory, key, header, [*kept, *parts])
+    except OSError as error:
+        text = f"the outcome of {os.path.join(directory, key)} cannot be written: {error}"
+        sys.stderr.write(f"swiftlet: {text}; free some space, or choose another cache_directory\n")
+        return NOT_WRITTEN
+    _tidy(directory, key)
+    return 0
+
+
+def _tidy(directory: str, key: str) -> None:
+    _entries.remove(directory, key, _entries.SUFFIX[TASK], _entries.CLAIM)
+    _entries.reach("released")

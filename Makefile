@@ -26,5 +26,5 @@ bench: ## race against peers; prints ratios beside the goals
 	@scripts/bench
 
 clean: ## remove everything that was built
-	rm -rf .build .venv .venv-bench dist python/swiftlet/_bin equation_of_state.png
+	rm -rf .build .venv .venv-bench .venv-openmpi dist python/swiftlet/_bin equation_of_state.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -152,7 +153,7 @@ void sl_raise_descriptor_limit(void) {
 }
 
 // In the child of vfork: only system calls, and only on variables of its own frame.
-static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t parent) {
+static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t parent, const cpu_set_t *cores, size_t core_size) {
   int wanted[4] = {request->in >= 0 ? request->in : null_fd, request->out, request->error, request->socket};
   int count = request->socket >= 0 ? 4 : 3;
   // Above the targets first, so that no target is overwritten before it was copied.
@@ -169,6 +170,8 @@ static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t par
   sigemptyset(&none);
   if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) return -1;
   if (original_limit_known) setrlimit(RLIMIT_NOFILE, &original_limit);
+  // A core that was taken away meanwhile is no reason not to run.
+  if (cores) sched_setaffinity(0, core_size, cores);
   if (request->cwd && chdir(request->cwd) < 0) return -1;
   return 0;
 }
@@ -176,15 +179,26 @@ static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t par
 pid_t sl_spawn(const sl_spawn_request *request) {
   int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0) return -1;
+  cpu_set_t *cores = NULL;
+  size_t core_size = 0;
+  int most = 0;
+  for (int i = 0; i < request->core_count; i++)
+    if (request->cores[i] > most) most = request->cores[i];
+  if (request->core_count > 0 && (cores = CPU_ALLOC(most + 1)) != NULL) {
+    core_size = CPU_ALLOC_SIZE(most + 1);
+    CPU_ZERO_S(core_size, cores);
+    for (int i = 0; i < request->core_count; i++) CPU_SET_S(request->cores[i], core_size, cores);
+  }
   volatile int failure = 0;
   pid_t parent = getpid();
   pid_t child = vfork();
   if (child == 0) {
-    if (prepare_child(request, null_fd, parent) == 0) execve(request->path, request->argv, request->envp);
+    if (prepare_child(request, null_fd, parent, cores, core_size) == 0) execve(request->path, request->argv, request->envp);
     failure = errno;
     _exit(127);
   }
   int error = errno;
+  if (cores) CPU_FREE(cores);
   close(null_fd);
   if (child > 0 && failure != 0) {
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import CSwiftlet
 import Glibc
+import SwiftletLaunch
 import SwiftletModel
 import SwiftletScheduler
 import SwiftletTransport
@@ -27,6 +28,7 @@ extension Engine {
             directives[RequestID(UInt32(truncatingIfNeeded: header.id))] = attributes
             requests[RequestID(UInt32(truncatingIfNeeded: header.id))] = request
             apply(.define(RequestID(UInt32(truncatingIfNeeded: header.id)), request))
+        case .groups: groupLauncher = try MPILauncher(Attributes(&reader))
         case .external: apply(.declareExternal(task))
         case .resolve: try resolve(task, &reader)
         case .cancel: apply(.cancel(task, onlyIfNotStarted: header.flags & 1 != 0))

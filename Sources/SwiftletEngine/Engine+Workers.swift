@@ -22,6 +22,11 @@ enum Grace {
 extension Engine {
     func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot) {
         guard let configuration else { return }
+        let settings = SlotVariables(
+            slot, request: request, gpuVariable: configuration.gpuVariable, name: "\(getpid())-\(id.rawValue)")
+        if request.isGroup, configuration.launch == .forkServer {
+            return startGroup(id, index: index, request: request, slot: slot, settings)
+        }
         do {
             let spawner = try spawner(for: configuration)
             let (ours, theirs) = try makeSocketPair()
@@ -33,19 +38,27 @@ extension Engine {
                     OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
                     OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
                 ],
-                spawner: spawner, isFresh: !configuration.isWarm)
-            connect(worker)
-            workers[id] = worker
-            sendHello(to: worker.peer)
-            if !worker.isFresh { sendInit(to: worker, index: index, blobs: configuration.initBlobs) }
+                spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
+            introduce(worker, index: index)
+            let isProgram = configuration.launch == .program
+            let variables = isProgram ? settings.variables + SlotVariables.threads(request, in: configuration.environment) : []
             spawner.spawn(
-                id, arguments: configuration.launch == .program ? configuration.argv : [],
-                environment: configuration.launch == .program ? configuration.environment : [],
-                directory: configuration.launch == .program ? configuration.directory : nil,
+                id, arguments: isProgram ? configuration.argv : [],
+                environment: isProgram ? environment(configuration.environment, with: variables) : [],
+                directory: isProgram ? configuration.directory : nil,
+                variables: isProgram ? [] : settings.variables, cores: settings.cores,
                 socket: theirs, output: outputWrite, errors: errorWrite)
         } catch {
             apply(.workerEnded(id, .failed("\(error)")))
         }
+    }
+
+    /// From now on the worker is heard, and finds the first frames when it reads.
+    func introduce(_ worker: Worker, index: Int) {
+        connect(worker)
+        workers[worker.id] = worker
+        sendHello(to: worker.peer)
+        if !worker.isFresh { sendInit(to: worker, index: index, blobs: configuration?.initBlobs ?? []) }
     }
 
     private func connect(_ worker: Worker) {
@@ -100,6 +113,8 @@ extension Engine {
         switch FrameType(rawValue: header.type) {
         case .result:
             let kind: UInt8 = try reader.integer()
+            // Flag 1: it ends by itself after this call, and takes no other one.
+            if header.flags & 1 != 0 { apply(.workerLeaves(worker.id)) }
             resultArrived(TaskID(header.id), from: worker, failed: kind != 0, payload: try take(reader.rest()))
         case .recalled: recallAnswered(TaskID(header.id), by: worker)
         case .ready:
@@ -107,8 +122,7 @@ extension Engine {
             observe(.workerUp, worker: worker.id)
             apply(.workerReady(worker.id))
         case .initFailed:
-            initFailure = try take(reader.rest())
-            apply(.workerCannotPrepare(worker.id, reason: "the init function failed"))
+            try cannotPrepare(worker, &reader)
         case .hello:
             guard header.id == protocolVersion else {
                 throw WireError("the worker speaks version \(header.id) of the protocol, the engine \(protocolVersion)")
@@ -117,6 +131,18 @@ extension Engine {
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }
+    }
+
+    /// INIT_FAILED: with the error of the init function, or in words why the worker is none.
+    private func cannotPrepare(_ worker: Worker, _ reader: inout ByteReader) throws {
+        let bytes = reader.rest()
+        var payload = ByteReader(bytes)
+        try Payload.scan(&payload) { _ in }
+        let error = UnsafeRawBufferPointer(rebasing: bytes[..<payload.offset])
+        let reason = payload.remaining > 0 ? try Attributes(&payload)[text: "reason"] : nil
+        if reason == nil { initFailure = try take(error) }
+        apply(.workerCannotPrepare(worker.id, reason: reason ?? "the init function failed"))
+        if worker.isFresh { initFailure = nil }
     }
 
     private func resultArrived(_ task: TaskID, from worker: Worker, failed: Bool, payload: [UInt8]) {

@@ -42,6 +42,8 @@ public final class Engine {
     var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
     var listener: SecureListener?
+    /// How groups are started; the client says it before it asks for the first one.
+    var groupLauncher: MPILauncher?
     private var nextOrigin: UInt32 = 2
 
     var blobs = BlobTable()

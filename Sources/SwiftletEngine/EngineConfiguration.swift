@@ -29,6 +29,8 @@ public struct EngineConfiguration: Sendable {
     public var jobSystem: String?
     /// Users beside this one and root whose entries in a store are trusted.
     public var trustedOwners: [UInt32]
+    /// The variable by which GPUs are shown to a worker; nil: they are not managed.
+    public var gpuVariable: String?
     /// Bytes of payload before producers are asked to spool to files.
     public var memoryBudget: UInt64
     /// Numeric address of the interface at which workers on other nodes connect; nil: workers are on this node only.
@@ -65,6 +67,7 @@ public struct EngineConfiguration: Sendable {
         if let nodes = attributes[list: "nodes"], !nodes.isEmpty {
             inventory.nodes = try nodes.map { text throws(WireError) in try Node(text) }
         }
+        gpuVariable = attributes[text: "gpu_variable"]
         inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
         listenAddress = attributes[text: "listen_address"]
@@ -85,6 +88,7 @@ extension ResourceRequest {
             memory: UInt64(max(0, attributes[integer: "memory"] ?? 0)),
             nodes: attributes[integer: "nodes"],
             isExclusive: attributes[integer: "exclusive"] == 1,
+            isOversubscribed: attributes[integer: "oversubscribe"] == 1,
             timeLimit: attributes[number: "time_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil },
             priority: attributes[integer: "priority"] ?? 0,
             restartLimit: attributes[integer: "restart_limit"])

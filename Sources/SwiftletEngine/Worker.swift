@@ -31,6 +31,8 @@ final class Worker {
     /// The process that started it.
     let spawner: Spawner
     let isFresh: Bool
+    /// What it holds.
+    let slot: Slot
 
     var process: pid_t = 0
     var current: TaskID?
@@ -47,12 +49,13 @@ final class Worker {
     /// It said that it is ready, or (fresh) it has its call.
     var isUp = false
 
-    init(id: WorkerID, peer: Peer, outputs: [OutputReader], spawner: Spawner, isFresh: Bool) {
+    init(id: WorkerID, peer: Peer, outputs: [OutputReader], spawner: Spawner, isFresh: Bool, slot: Slot) {
         self.id = id
         self.peer = peer
         self.outputs = outputs
         self.spawner = spawner
         self.isFresh = isFresh
+        self.slot = slot
     }
 
     /// The last lines it printed on its error output.

@@ -19,6 +19,7 @@ public final class GuardianProcess: EventHandler {
     /// Serves the engine at the other end of `descriptor` until it is gone; never returns.
     public static func run(descriptor: Int32) -> Never {
         sl_ignore_terminal_signals()
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = sl_become_subreaper()
         let guardian = GuardianProcess(descriptor: descriptor)
         guardian.loop.run()
@@ -72,7 +73,8 @@ public final class GuardianProcess: EventHandler {
         let process = Spawn.start(
             argv, environment: attributes[list: "env"] ?? [], directory: attributes[text: "cwd"],
             socket: descriptors.count == 3 ? descriptors[0] : nil, output: descriptors[descriptors.count - 2],
-            errors: descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [])
+            errors: descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [],
+            cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [])
         switch process {
         case .success(let pid):
             running[pid] = worker

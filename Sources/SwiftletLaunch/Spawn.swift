@@ -13,7 +13,7 @@ enum Spawn {
     /// The process id. The program is looked up in the PATH of `environment` where `arguments[0]` has no slash.
     static func start(
         _ arguments: [String], environment: [String], directory: String?, socket: Int32?, output: Int32, errors: Int32,
-        input: [UInt8] = []
+        input: [UInt8] = [], cores: [Int] = []
     ) -> Result<pid_t, SpawnError> {
         guard let program = arguments.first else { return .failure(SpawnError(description: "no program was named")) }
         guard let path = locate(program, environment) else {
@@ -28,13 +28,17 @@ enum Spawn {
         }
         defer { inputPipe.map { closeDescriptor($0) } }
         defer { (argv + envp + [cwd]).forEach { free($0) } }
+        let coreNumbers = cores.map { Int32(clamping: $0) }
         let process = path.withCString { path in
             argv.withUnsafeMutableBufferPointer { argv in
                 envp.withUnsafeMutableBufferPointer { envp in
-                    var request = sl_spawn_request(
-                        path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket ?? -1, out: output,
-                        error: errors, in: inputPipe ?? -1, die_with_parent: 1)
-                    return sl_spawn(&request)
+                    coreNumbers.withUnsafeBufferPointer { cores in
+                        var request = sl_spawn_request(
+                            path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket ?? -1,
+                            out: output, error: errors, in: inputPipe ?? -1, die_with_parent: 1, cores: cores.baseAddress,
+                            core_count: Int32(cores.count))
+                        return sl_spawn(&request)
+                    }
                 }
             }
         }

@@ -42,14 +42,18 @@ public final class Spawner {
 
     /// Starts a process with its socket (if it gets one) and its two outputs; these descriptors are closed here when they have left.
     /// - Parameter input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
+    /// - Parameter variables: set on top of the environment, in a process that is forked and not executed.
+    /// - Parameter cores: the list of those it may run on; empty: all that the spawner has.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
-        input: [UInt8] = [], socket: Int32?, output: Int32, errors: Int32
+        variables: [String] = [], cores: String = "", input: [UInt8] = [], socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
         if !arguments.isEmpty { attributes[list: "argv"] = arguments }
         if !environment.isEmpty { attributes[list: "env"] = environment }
         attributes[text: "cwd"] = directory
+        if !variables.isEmpty { attributes[list: "variables"] = variables }
+        if !cores.isEmpty { attributes[text: "cores"] = cores }
         if !input.isEmpty { attributes[bytes: "stdin"] = input }
         link.send(
             .spawn, id: UInt64(worker.rawValue), flags: socket == nil ? SpawnFlag.noSocket : 0,
@@ -102,7 +106,7 @@ extension Spawn {
                 var request = sl_spawn_request(
                     path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
                     in: -1,
-                    die_with_parent: 0)
+                    die_with_parent: 0, cores: nil, core_count: 0)
                 return sl_spawn(&request)
             }
         }

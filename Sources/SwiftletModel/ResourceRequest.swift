@@ -14,6 +14,8 @@ public struct ResourceRequest: Hashable, Sendable {
     public var nodes: Int?
     /// Nothing else runs on its nodes.
     public var isExclusive: Bool
+    /// The launcher may start more ranks than it sees cores.
+    public var isOversubscribed: Bool
     /// Longest time the call may run, in nanoseconds from its start; nil: no limit.
     public var timeLimit: UInt64?
     /// Larger starts first among tasks that are ready.
@@ -23,7 +25,8 @@ public struct ResourceRequest: Hashable, Sendable {
 
     public init(
         cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, nodes: Int? = nil,
-        isExclusive: Bool = false, timeLimit: UInt64? = nil, priority: Int = 0, restartLimit: Int? = nil
+        isExclusive: Bool = false, isOversubscribed: Bool = false, timeLimit: UInt64? = nil, priority: Int = 0,
+        restartLimit: Int? = nil
     ) {
         self.cores = cores
         self.threadsPerCore = threadsPerCore
@@ -31,6 +34,7 @@ public struct ResourceRequest: Hashable, Sendable {
         self.memory = memory
         self.nodes = nodes
         self.isExclusive = isExclusive
+        self.isOversubscribed = isOversubscribed
         self.timeLimit = timeLimit
         self.priority = priority
         self.restartLimit = restartLimit

@@ -42,6 +42,8 @@ public enum FrameType: UInt8, Sendable {
     case recalled = 46
     case end = 47
 
+    case groups = 48
+
     case submitEntry = 80
     case leave = 81
     case left = 82

@@ -118,9 +118,14 @@ class JobSurroundings(Surroundings):
         self._at_start = dict(os.environ)
 
     def _content(
-        self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool
+        self,
+        cwd: str | None,
+        error_log_file: str | None,
+        threads: int | None,
+        mpi_result: str,
+        whole: bool,
     ) -> dict[str, Any]:
-        content = super()._content(cwd, error_log_file, threads, whole)
+        content = super()._content(cwd, error_log_file, threads, mpi_result, whole)
         content["env"] = None
         content["changes"] = environment_changes(self._at_start)
         return content

@@ -31,16 +31,19 @@ class RemoteTraceback(Exception):
     knows them.
     """
 
-    def __init__(self, text: str, host: str = "", pid: int = 0) -> None:
+    def __init__(self, text: str, host: str = "", pid: int = 0, rank: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.host = host
         self.pid = pid
-        self.heading = f"in process {pid} on {host}" if pid else ""
+        self.rank = rank
+        """``rank 1 of 4`` where it was raised by one of several MPI ranks, else empty."""
+        place = f"in process {pid} on {host}" if pid else ""
+        self.heading = f"on {rank}, {place}" if rank else place
         self.trailer = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteTraceback, (self.text, self.host, self.pid), self.__dict__
+        return RemoteTraceback, (self.text, self.host, self.pid, self.rank), self.__dict__
 
     def __str__(self) -> str:
         lines = [line.rstrip("\n") for line in (self.heading, self.text, self.trailer) if line]
@@ -59,14 +62,17 @@ class RemoteError(Exception):
         return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
-def dump_error(error: BaseException, producer: SegmentProducer | None = None) -> list[Part]:
-    """The payload of an exception. Never fails because of the exception."""
+def dump_error(error: BaseException, producer: SegmentProducer | None = None, rank: str = "") -> list[Part]:
+    """The payload of an exception. Never fails because of the exception. ``rank``: "rank 1 of 4", if there
+    are.
+    """
     content = {
         "type": _type_name(error),
         "message": _text_of(error),
         "traceback": _traceback_of(error),
         "host": _host(),
         "pid": os.getpid(),
+        "rank": rank,
         "chain": [_dump_one(member) for member in _chain(error)],
     }
     data = pickle.dumps(content, 5)
@@ -85,7 +91,7 @@ def load_error(parts: Sequence[Part], consumer: SegmentConsumer | None = None) -
     try:
         content = loads(parts, consumer)
         type_name, message = content["type"], content["message"]
-        remote = RemoteTraceback(content["traceback"], content["host"], content["pid"])
+        remote = RemoteTraceback(content["traceback"], content["host"], content["pid"], content["rank"])
         chain = [_load_one(data) for data in content["chain"]]
     except Exception as failure:
         return RemoteError("unreadable error", f"the error a task raised could not be read: {failure!r}")

@@ -6,6 +6,7 @@
     SwiftletError (Exception)
     ├── ResourceError (TypeError, ValueError)      a key or value of a resource_dict is refused
     │   └── ResourceUnavailableError (NotImplementedError)   it is legal, but this executor cannot honour it
+    │       └── MPIUnavailableError (ImportError)   ranks cannot be started: mpi4py or mpiexec is missing
     ├── NotYetAvailableError (NotImplementedError) this version does not have it
     ├── InputError (TypeError, PicklingError)      a function or an argument cannot be sent
     ├── WorkerLostError ─┐                         the process that ran the call died
@@ -50,6 +51,10 @@ class ResourceUnavailableError(ResourceError, NotImplementedError):
 
 class NotYetAvailableError(SwiftletError, NotImplementedError):
     """This version does not have what was asked for; the message says what is missing."""
+
+
+class MPIUnavailableError(ResourceUnavailableError, ImportError):
+    """Ranks cannot be started on this machine: mpi4py or ``mpiexec`` is missing or does not work."""
 
 
 class InputError(SwiftletError, TypeError, pickle.PicklingError):

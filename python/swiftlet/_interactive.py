@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from swiftlet import _mpi
 from swiftlet._engine_executor import EngineExecutor
 from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
 from swiftlet._policy import Policy
 from swiftlet._resources import check_fits, usable_cores
-from swiftlet._session import Session
+from swiftlet._session import Session, worker_command
 from swiftlet._version import __version__
+
+if TYPE_CHECKING:
+    from swiftlet._connection import Settings
 
 
 class InteractiveExecutor(EngineExecutor):
@@ -29,6 +33,8 @@ class InteractiveExecutor(EngineExecutor):
         warm = options.block_allocation
         max_workers, max_cores = options.max_workers, options.max_cores
         self._base = policy.read(options.resource_dict)
+        if options.openmpi_oversubscribe:
+            self._base.setdefault("openmpi_oversubscribe", True)
         self._resources = policy.merge(self._base, {}, max_cores)
         restart_limit = options.restart_limit
         if self._resources.restart_limit is not None:
@@ -54,6 +60,7 @@ class InteractiveExecutor(EngineExecutor):
             log_sizes=options.log_obj_size,
             dependencies=not options.disable_dependencies,
             launcher=self._launcher_settings(),
+            groups=self._group_settings,
         )
 
     # What executors may say differently
@@ -61,6 +68,18 @@ class InteractiveExecutor(EngineExecutor):
     def _capacity(self) -> int:
         """The cores that running calls may use together if the user names no limit."""
         return usable_cores()
+
+    def _group_settings(self) -> Settings:
+        """Attributes of GROUPS: how several ranks are started on this machine. ``MPIUnavailableError`` if
+        they
+        cannot be.
+        """
+        launcher = _mpi.find()
+        return {
+            "kind": launcher.kind,
+            "program": launcher.program,
+            "worker": worker_command("rank.py"),
+        }
 
     def _default_worker_count(self) -> int:
         """How many workers stay if the user names neither ``max_workers`` nor ``max_cores``."""

@@ -112,7 +112,8 @@ def _raised(
 ) -> BaseException:
     """The exception that the call (or the worker's preparation) raised, with a note of where that was."""
     error = _payload.load_error(parts, consumer)
-    note = f"swiftlet: raised by {task}{_place(body)}"
+    rank = getattr(error.__cause__, "rank", "")
+    note = f"swiftlet: raised by {task}{rank and f' on {rank}'}{_place(body)}"
     if body[0] == _wire.KIND_REFUSED:
         note = f"swiftlet: {task} could not run: {attributes.get('reason', '')}"
     elif body[0] == _wire.KIND_INPUT_FAILED:

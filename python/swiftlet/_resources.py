@@ -43,6 +43,14 @@ class ResourceDict(TypedDict, total=False):
     """Template of a batch script."""
     openmpi_oversubscribe: bool | None
     """Lets Open MPI start more ranks than there are cores."""
+    memory_max: float | None
+    """GB (1024³ bytes) of memory on each node: counted, and a limit."""
+    mpi_result: str | None
+    """What a call on several ranks gives: ``"all"``, the list by rank (the default), or ``"root"``, the
+    value of
+    rank 0."""
+    pin: bool | None
+    """Whether the call gets cores of its own and runs on no others."""
     restart_limit: int | None
     """How often a call that was running when its worker died is started again (0)."""
 
@@ -55,17 +63,23 @@ _LIMITS: dict[str, tuple[type, Number, Number]] = {
     "gpus_per_core": (int, 0, 1_000),
     "num_nodes": (int, 1, 1_000_000),
     "run_time_max": (float, 0, 10 * 366 * 86400),
+    "memory_max": (float, 0, 2**20),
     "priority": (int, -(2**31), 2**31 - 1),
     "restart_limit": (int, 0, 1_000_000),
 }
 _TEXTS = ("cwd", "cache_key", "cache_directory", "error_log_file", "submission_template")
-_SWITCHES = ("exclusive", "openmpi_oversubscribe")
+_SWITCHES = ("exclusive", "openmpi_oversubscribe", "pin")
+_CHOICES = {"mpi_result": ("all", "root")}
+_UNITS = {"run_time_max": "a number of seconds", "memory_max": "a number of GB"}
+_GB = 2**30
 _DEFAULTS = {
     "cores": 1,
     "gpus_per_core": 0,
     "num_nodes": 1,
     "exclusive": False,
     "openmpi_oversubscribe": False,
+    "mpi_result": "all",
+    "pin": False,
     "slurm_cmd_args": [],
 }
 KEYS = tuple(ResourceDict.__annotations__)
@@ -90,6 +104,9 @@ class Resources:
     num_nodes: int = 1
     exclusive: bool = False
     openmpi_oversubscribe: bool = False
+    memory_max: float | None = None
+    mpi_result: str = "all"
+    pin: bool | None = None
     slurm_cmd_args: tuple[str, ...] = ()
     submission_template: str | None = None
     cache_key: str | None = None
@@ -111,6 +128,16 @@ class Resources:
             "threads_per_core": self.threads_per_core or 1,
             "priority": self.priority,
         }
+        for name, value, default in (
+            ("gpus_per_core", self.gpus_per_core, 0),
+            ("nodes", self.num_nodes, 1),
+            ("exclusive", int(self.exclusive), 0),
+            ("oversubscribe", int(self.openmpi_oversubscribe), 0),
+        ):
+            if value != default:
+                attributes[name] = value
+        if self.memory_max is not None:
+            attributes["memory"] = int(self.memory_max * _GB)
         if self.run_time_max is not None:
             attributes["time_limit"] = float(self.run_time_max)
         if self.restart_limit is not None:
@@ -163,6 +190,11 @@ def checked(key: str, value: Any) -> Any:
             value = os.fspath(value)
         if not isinstance(value, str) or not value or "\0" in value:
             raise ResourceError(f"resource_dict[{key!r}] has to be a text that is not empty, not {value!r}")
+        return value
+    if key in _CHOICES:
+        if value not in _CHOICES[key]:
+            words = " or ".join(map(repr, _CHOICES[key]))
+            raise ResourceError(f"resource_dict[{key!r}] has to be {words}, not {value!r}")
         return value
     if key in _SWITCHES:
         if not isinstance(value, bool):
@@ -217,7 +249,7 @@ def hint_for(key: object) -> ResourceError:
 
 
 def _number(key: str, value: Any, kind: type, low: Number, high: Number) -> Number:
-    wanted = "a whole number" if kind is int else "a number of seconds"
+    wanted = _UNITS.get(key, "a whole number")
     if isinstance(value, bool):
         raise ResourceError(f"resource_dict[{key!r}] has to be {wanted}, not {value!r}")
     if not isinstance(value, (int, float)):

@@ -21,7 +21,7 @@ from swiftlet._events import EventStream
 from swiftlet._futures import Future
 from swiftlet._references import Externals, Inputs
 from swiftlet._resources import Resources
-from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings
+from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, environment
 
 if TYPE_CHECKING:
     from swiftlet._graphs._run import RunGraph
@@ -52,8 +52,10 @@ class Session:
         log_sizes: bool,
         dependencies: bool,
         launcher: Settings,
+        groups: Callable[[], Settings] | None = None,
     ) -> None:
-        """``launcher``: attributes of CONFIGURE that say how workers are started.
+        """``launcher``: attributes of CONFIGURE that say how workers are started. ``groups``: attributes
+        of GROUPS; asked for once, before the first call with several ranks.
 
         ``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
@@ -68,10 +70,13 @@ class Session:
         self._context_blobs = BlobStore(connection.new_blob, connection.forget_blob, _CONTEXTS_KEPT)
         self._externals = Externals(connection) if dependencies else None
         self._requests: dict[Resources, int] = {}
+        self._groups = groups
         self._events: EventStream | None = None
         settings = {**_settings(warm, max_cores, max_workers, restart_limit), **launcher}
         if warm:
-            context = self._surroundings.initial(base.cwd, base.error_log_file, base.threads_per_core)
+            context = self._surroundings.initial(
+                base.cwd, base.error_log_file, base.threads_per_core, base.mpi_result
+            )
             blobs = [connection.new_blob(context)]
             if initial is not None:
                 blobs.append(connection.new_blob(initial.data))
@@ -157,7 +162,7 @@ class Session:
         held.
         """
         key, context = self._surroundings.get(
-            resources.cwd, resources.error_log_file, resources.threads_per_core
+            resources.cwd, resources.error_log_file, resources.threads_per_core, resources.mpi_result
         )
         return _Plan(
             resources,
@@ -183,6 +188,11 @@ class Session:
         return self._events
 
     def _request(self, resources: Resources) -> int:
+        if resources.cores > 1 and self._groups is not None:
+            frame = _wire.frame(_wire.GROUPS, 0, _wire.pack_attributes(self._groups()))
+            self._groups = None
+            with self.connection.outgoing.lock:
+                self.connection.outgoing.append(frame, len(frame))
         number = self._requests[resources] = self.connection.new_request(self._request_attributes(resources))
         return number
 
@@ -210,7 +220,7 @@ def _settings(
     settings: dict[str, _wire.AttributeValue] = {
         "mode": "warm" if warm else "fresh",
         "worker_argv": [*worker_command("__main__.py")],
-        "worker_env": [f"{name}={value}" for name, value in os.environ.items()],
+        "worker_env": [f"{name}={value}" for name, value in environment().items()],
         "restart_limit": restart_limit,
     }
     try:

@@ -31,6 +31,37 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+IDENTITY = (
+    "PMI_",
+    "PMIX_",
+    "PALS_",
+    "OMPI_COMM_",
+    "OMPI_APP_CTX_",
+    "OMPI_FIRST_RANKS",
+    "OMPI_NUM_APP_CTX",
+    "OMPI_UNIVERSE_SIZE",
+    "OMPI_ARGV",
+    "OMPI_COMMAND",
+    "OMPI_FILE_LOCATION",
+    "OMPI_WORLD_",
+    "PRTE_",
+    "HYDI_",
+    "HYDRA_PROXY_",
+    "MPI_LOCAL",
+    "FLUX_TASK_",
+    "SLURM_STEP",
+    "SLURM_TASK_PID",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+    "SLURM_NODEID",
+    "SLURM_GTIDS",
+    "SLURM_SRUN_COMM_",
+    "SLURM_LAUNCH_NODE_IPADDR",
+    "SLURM_PMI",
+    "SWIFTLET_SLOT",
+)
+"""How the variables begin that say who a process is in a group of MPI ranks, a job step or a slot."""
+
 _FUNCTIONS_KEPT = 512
 _SURROUNDINGS_KEPT = 128
 
@@ -156,21 +187,25 @@ class Surroundings:
         self._needs_directory = True
         self._made: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
-    def get(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> tuple[bytes, bytes]:
+    def get(
+        self, cwd: str | None, error_log_file: str | None, threads: int | None, mpi_result: str
+    ) -> tuple[bytes, bytes]:
         """(digest, bytes) of the context for calls with these resources, as of the last ``look``."""
-        key = (cwd, error_log_file, threads)
+        key = (cwd, error_log_file, threads, mpi_result)
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= _SURROUNDINGS_KEPT:
                 self._made.clear()
-            data = self._make(cwd, error_log_file, threads, self._fresh)
+            data = self._make(*key, self._fresh)
             made = self._made[key] = digest(data), data
         return made
 
-    def initial(self, cwd: str | None, error_log_file: str | None, threads: int | None) -> bytes:
+    def initial(
+        self, cwd: str | None, error_log_file: str | None, threads: int | None, mpi_result: str
+    ) -> bytes:
         """The context in which warm workers prepare, with the environment."""
         self.look()
-        return self._make(cwd, error_log_file, threads, True)
+        return self._make(cwd, error_log_file, threads, mpi_result, True)
 
     def look(self) -> bool:
         """Takes in what is now; True if something changed since the last time."""
@@ -197,11 +232,23 @@ class Surroundings:
             self._made.clear()
         return changed
 
-    def _make(self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool) -> bytes:
-        return pickle.dumps(self._content(cwd, error_log_file, threads, whole), 5)
+    def _make(
+        self,
+        cwd: str | None,
+        error_log_file: str | None,
+        threads: int | None,
+        mpi_result: str,
+        whole: bool,
+    ) -> bytes:
+        return pickle.dumps(self._content(cwd, error_log_file, threads, mpi_result, whole), 5)
 
     def _content(
-        self, cwd: str | None, error_log_file: str | None, threads: int | None, whole: bool
+        self,
+        cwd: str | None,
+        error_log_file: str | None,
+        threads: int | None,
+        mpi_result: str,
+        whole: bool,
     ) -> dict[str, Any]:
         directory = self._directory or _current_directory()
         base = directory or "/"
@@ -215,6 +262,7 @@ class Surroundings:
             "cwd": directory,
             "error_log_file": error_log_file,
             "threads": threads or 1,
+            "mpi_result": mpi_result,
             "by_value": list(self.by_value),
         }
 
@@ -223,13 +271,21 @@ def _environment(threads: int | None) -> dict[str, str]:
     """This process's environment with the thread variables set: as asked for, else 1 where the user set
     none.
     """
-    environment = dict(os.environ)
+    variables = environment()
     for name in THREAD_VARIABLES:
         if threads is not None:
-            environment[name] = str(threads)
+            variables[name] = str(threads)
         else:
-            environment.setdefault(name, "1")
-    return environment
+            variables.setdefault(name, "1")
+    return variables
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without who it is in a group of ranks, a job step or a slot: a call is
+    somebody
+    else.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(IDENTITY)}
 
 
 def environment_changes(before: dict[str, str]) -> dict[str, str | None]:

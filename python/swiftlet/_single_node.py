@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
 
+from swiftlet import _mpi
+from swiftlet._errors import ResourceError, ResourceUnavailableError
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._policy import Policy
-from swiftlet._resources import usable_cores
+from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._resources import TOO_MANY_CORES, Resources, usable_cores
 
 if TYPE_CHECKING:
     from swiftlet._resources import ResourceDict
@@ -18,6 +20,31 @@ if TYPE_CHECKING:
 
 class _Policy(Policy):
     owner = "SingleNodeExecutor"
+    honoured = EVERYWHERE | {"cores", "mpi_result", "num_nodes", "openmpi_oversubscribe"}
+    options = frozenset({"openmpi_oversubscribe"})
+
+    def check(self, resources: Resources, limit: int | None) -> None:
+        super().check(resources, limit)
+        if resources.num_nodes > 1:
+            raise ResourceUnavailableError(
+                f"resource_dict['num_nodes'] = {resources.num_nodes}, but {self.owner} has one node"
+            )
+        if resources.cores > 1:
+            check_ranks(resources)
+
+
+def check_ranks(resources: Resources) -> None:
+    """``MPIUnavailableError`` if no ranks can be started, ``ResourceError`` if the launcher would refuse
+    so many.
+    """
+    launcher = _mpi.find()
+    usable = usable_cores()
+    if launcher.kind == "openmpi" and resources.cores > usable and not resources.openmpi_oversubscribe:
+        raise ResourceError(
+            f"{TOO_MANY_CORES} Asked for: cores={resources.cores}; Open MPI starts one rank on each of the "
+            f"{usable} "
+            "cores that this process may use; openmpi_oversubscribe=True lets it start more"
+        )
 
 
 @final
@@ -45,7 +72,7 @@ class SingleNodeExecutor(InteractiveExecutor):
         log_obj_size: Logs the size of what is sent and received on the logger ``executorlib``.
         wait: Has to be True, as ``shutdown(wait=False)`` says the same.
         restart_limit: How often a call that was running when its worker died is started again.
-        openmpi_oversubscribe: Not available yet.
+        openmpi_oversubscribe: Lets Open MPI start more ranks than it sees cores.
 
     The engine is a process of its own; it starts here and ends with ``shutdown``, with this object, or with
     this program. Raises ``EngineDiedError`` if it cannot be started, ``ValueError`` and ``TypeError`` for

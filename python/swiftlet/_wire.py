@@ -55,11 +55,16 @@ RESULT = 44
 RECALL = 45
 RECALLED = 46
 END = 47
+GROUPS = 48
 # Calls with a place in a store
 SUBMIT_ENTRY = 80
 LEAVE = 81
 LEFT = 82
 WAITS = 83
+
+LEAVES = 1
+"""Flag of RESULT: the worker ends by itself, and takes no further call."""
+
 # Guardian and fork server
 SPAWN = 60
 FORKED = 61

@@ -73,6 +73,8 @@ typedef struct {
   const char *cwd;  // NULL: as it is
   int socket, out, error, in;
   int die_with_parent;
+  const int *cores;  // those it may run on; core_count 0: all that the caller has
+  int core_count;
 } sl_spawn_request;
 
 /// The process id, or -1 with errno telling why it could not be started (also: the program not found).

@@ -38,6 +38,10 @@ class Blobs:
         self._contexts.pop(ident, None)
         self._functions.pop(ident, None)
 
+    def raw(self, ident: int) -> bytes:
+        """The blob as it arrived."""
+        return self._take(ident)
+
     def context(self, ident: int) -> dict[str, Any]:
         """The surroundings of a call."""
         context = self._contexts.get(ident)

@@ -24,6 +24,8 @@ class Calls:
         self._consumer = consumer
         self._surroundings = Surroundings()
         self._presets: dict[str, Any] = {"executorlib_worker_id": 0}
+        self.ran_chunk = False
+        """Whether the last call was a chunk of ``map``: its value is the list of values of several calls."""
 
     def initialise(self, index: int, blobs: Sequence[int]) -> None:
         """Prepares worker number ``index``: [context] or [context, init function]. Raises what they raise."""
@@ -93,7 +95,8 @@ class Calls:
 
     def _evaluate(self, function: Function, arguments: Any, log: str | None) -> Any:
         """One call's value, or the list of values of a chunk of ``map``."""
-        if type(arguments) is list:
+        self.ran_chunk = type(arguments) is list
+        if self.ran_chunk:
             return [self._invoke(function, args, {}, log) for args in arguments]
         args, kwargs = arguments
         return self._invoke(function, args, kwargs, log)

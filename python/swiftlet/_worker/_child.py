@@ -12,7 +12,8 @@ import sys
 import types
 from typing import NamedTuple
 
-from swiftlet._worker import _process
+from swiftlet import _wire
+from swiftlet._worker import _process, _slot
 
 CONNECTION = 3
 
@@ -25,6 +26,8 @@ class Descriptors(NamedTuple):
     out: int
     err: int
     unneeded: tuple[int, ...]
+    slot: bytes
+    """Attributes of SPAWN: what it may use."""
 
 
 def become_worker(given: Descriptors) -> int:
@@ -37,6 +40,11 @@ def become_worker(given: Descriptors) -> int:
     _process.become_subreaper()
     for descriptor in given.unneeded:
         os.close(descriptor)
+    attributes = _wire.unpack_attributes(given.slot)[0] if given.slot else {}
+    variables, cores = attributes.get("variables", []), attributes.get("cores", "")
+    assert isinstance(variables, list)
+    assert isinstance(cores, str)
+    _slot.take(variables, cores)
     os.dup2(given.out, 1)
     os.dup2(given.err, 2)
     os.dup2(given.connection, CONNECTION, inheritable=False)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from swiftlet._worker import _slot
+
 
 class Surroundings:
     """What of them this process has now; changes only what differs from the last call's."""
@@ -23,7 +25,7 @@ class Surroundings:
         self._current = None
         _set_path(context["path"])
         if context["env"] is not None:
-            _set_environment(context["env"])
+            _set_environment({**context["env"], **_slot.overlay})
         self._set_directory(context["cwd"])
         self._current = context
 

@@ -107,7 +107,7 @@ class ForkServer:
     def _handle(self, kind: int, ident: int, body: _wire.Buffer) -> Descriptors | None:
         """Does what a frame says; the descriptors of the worker in the forked worker, else None."""
         if kind == _wire.SPAWN:
-            return self._fork(ident)
+            return self._fork(ident, body)
         if kind == _wire.SIGNAL:
             self._signal(ident, _PID.unpack_from(body)[0])
         elif kind == _wire.HELLO:
@@ -119,7 +119,7 @@ class ForkServer:
             raise _wire.ProtocolError(f"a fork server knows no frame of type {kind}")
         return None
 
-    def _fork(self, worker: int) -> Descriptors | None:
+    def _fork(self, worker: int, body: _wire.Buffer) -> Descriptors | None:
         received = self._reader.descriptors
         if len(received) < 3:
             raise _wire.ProtocolError("SPAWN came without its three descriptors")
@@ -134,7 +134,7 @@ class ForkServer:
         if pid == 0:
             unneeded = (self._wakeup, self._wakeup_end, *received)
             self._connection.detach()
-            return Descriptors(parent, connection, out, err, unneeded)
+            return Descriptors(parent, connection, out, err, unneeded, bytes(body))
         for descriptor in (connection, out, err):
             os.close(descriptor)
         if pid is not None:

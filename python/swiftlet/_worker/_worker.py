@@ -33,7 +33,7 @@ _ONLY_CALL = 1
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-class _Waiting(NamedTuple):
+class Waiting(NamedTuple):
     """A call that has arrived and has not been started."""
 
     task: int
@@ -53,13 +53,13 @@ def run_on(sock: Stream) -> NoReturn:
     """The same over any stream to the engine."""
     try:
         reader = _wire.FrameReader(sock)
-        Worker(sock, reader, _greet(sock, reader)).run()
+        Worker(sock, reader, greet(sock, reader)).run()
     except Exception:  # no call's: those are caught where they run
         traceback.print_exc()
         os._exit(1)
 
 
-def _greet(sock: Stream, reader: _wire.FrameReader) -> int:
+def greet(sock: Stream, reader: _wire.FrameReader) -> int:
     """Exchanges HELLO. The number under which this worker creates segments; 0: it creates none."""
     hello = _wire.pack_attributes({"role": "worker", "version": __version__, "pid": os.getpid()})
     try:
@@ -91,16 +91,24 @@ class Worker:
         self._socket = sock
         self._reader = reader
         self._pid = os.getpid()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._ending = False
         self._outgoing: list[bytes] = []
         self._consumer = SegmentConsumer()
         self._producer = (
             SegmentProducer(origin, self._announce, self._outgoing.append) if origin else InlineProducer()
         )
-        self._blobs = Blobs()
-        self._calls = Calls(self._blobs, self._consumer)
+        self._blobs = self.make_blobs()
+        self._calls = self.make_calls(self._blobs, self._consumer)
         os.register_at_fork(after_in_child=sock.close)  # what a call forks is not this worker
+
+    def make_blobs(self) -> Blobs:
+        """Where blobs are kept."""
+        return Blobs()
+
+    def make_calls(self, blobs: Blobs, consumer: SegmentConsumer) -> Calls:
+        """Who runs the calls."""
+        return Calls(blobs, consumer)
 
     def run(self) -> NoReturn:
         """The loop; ends the process."""
@@ -110,9 +118,9 @@ class Worker:
                 _engine_gone()
             self._handle_frames()
             if self._ending:
-                self._finish()
+                self.finish()
             if self._waiting:
-                self._answer(self._waiting.popleft())
+                self.answer(self._waiting.popleft())
 
     def _handle_frames(self) -> None:
         """Does what the frames say that have arrived; calls only wait."""
@@ -151,16 +159,16 @@ class Worker:
             self._stop(stop)
         except BaseException as error:
             self._check_process(error)
-            parts = self._dump_error(error)
+            parts = self.dump_error(error)
             answer = _wire.frame(_wire.INIT_FAILED, 0, _wire.pack_payload(parts))
         else:
             self._check_process(None)
             parts = []
             answer = _wire.frame(_wire.READY, 0)
         _ending.flush_output()
-        self._send(answer, parts)
+        self.send(answer, parts)
 
-    def _answer(self, call: _Waiting) -> None:
+    def answer(self, call: Waiting) -> None:
         """Runs a call and sends its RESULT, and with it what the call no longer holds."""
         try:
             kind, parts = self._run_call(call)
@@ -168,11 +176,11 @@ class Worker:
             self._stop(stop)
         body = bytes((kind,)) + _wire.pack_payload(parts)
         _ending.flush_output()
-        self._send(_wire.frame(_wire.RESULT, call.task, body), parts)
+        self.send(_wire.frame(_wire.RESULT, call.task, body), parts)
         if call.last:
-            self._finish()
+            self.finish()
 
-    def _run_call(self, call: _Waiting) -> tuple[int, list[Part]]:
+    def _run_call(self, call: Waiting) -> tuple[int, list[Part]]:
         """The outcome as a payload. Nothing of the call's arguments is referred to when this has returned."""
         try:
             parts = self._calls.run(call.context, call.function, call.arguments, call.inputs, self._producer)
@@ -180,12 +188,13 @@ class Worker:
             raise
         except BaseException as error:
             self._check_process(error)
-            return _wire.KIND_ERROR, self._dump_error(error)
+            return _wire.KIND_ERROR, self.dump_error(error)
         self._check_process(None)
         return _wire.KIND_VALUE, parts
 
-    def _dump_error(self, error: BaseException) -> list[Part]:
-        return dump_error(_without_own_frames(error), self._producer)
+    def dump_error(self, error: BaseException) -> list[Part]:
+        """The payload of what a call raised."""
+        return dump_error(without_own_frames(error), self._producer)
 
     def _recall(self, task: int) -> None:
         for call in self._waiting:
@@ -194,10 +203,10 @@ class Worker:
                 self._give_back(call)
                 return
 
-    def _give_back(self, call: _Waiting) -> None:
+    def _give_back(self, call: Waiting) -> None:
         for parts in (call.arguments, *call.inputs):
             discard(parts, self._consumer)
-        self._send(_wire.frame(_wire.RECALLED, call.task))
+        self.send(_wire.frame(_wire.RECALLED, call.task))
 
     def _check_process(self, error: BaseException | None) -> None:
         """Ends a process that the call forked and let return here: it is not the worker."""
@@ -220,11 +229,16 @@ class Worker:
         _ending.run_exit_handlers()
         os._exit(status)
 
-    def _finish(self) -> NoReturn:
-        while self._waiting:
-            self._give_back(self._waiting.popleft())
+    def finish(self) -> NoReturn:
+        """No further call: gives back what waits and ends as an interpreter does."""
+        self.give_back_all()
         _ending.run_exit_handlers()
         os._exit(0)
+
+    def give_back_all(self) -> None:
+        """Gives back the calls that have not been started."""
+        while self._waiting:
+            self._give_back(self._waiting.popleft())
 
     def _announce(self, frame: bytes, descriptor: int) -> None:
         self._flush()
@@ -233,7 +247,7 @@ class Worker:
         except OSError:
             _engine_gone()
 
-    def _send(self, frame: bytes, parts: list[Part] | None = None) -> None:
+    def send(self, frame: bytes, parts: list[Part] | None = None) -> None:
         """Sends what was freed, the frame, and SEAL for the segments that are complete with its parts."""
         freed = self._consumer.take_free_frame()
         if freed is not None:
@@ -253,7 +267,7 @@ class Worker:
                 _engine_gone()
 
 
-def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> _Waiting:
+def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> Waiting:
     _, blob_count, input_count, context, function = _CALL.unpack_from(body)
     if blob_count != 2:
         raise _wire.ProtocolError(f"a call names its context and its function, not {blob_count} blobs")
@@ -262,10 +276,10 @@ def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> _Waiting:
     for _ in range(input_count):
         parts, offset = _wire.unpack_payload(body, offset)
         inputs.append(parts)
-    return _Waiting(task, bool(flags & _ONLY_CALL), context, function, arguments, inputs)
+    return Waiting(task, bool(flags & _ONLY_CALL), context, function, arguments, inputs)
 
 
-def _without_own_frames(error: BaseException) -> BaseException:
+def without_own_frames(error: BaseException) -> BaseException:
     """The error with a traceback that begins in the user's code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):

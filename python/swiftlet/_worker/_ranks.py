@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How a process becomes a rank of a group: its slot, MPI, its connection."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any, NoReturn
+
+from swiftlet import _secure, _wire
+from swiftlet._wire import Part
+from swiftlet._worker import _control, _member, _process, _slot
+from swiftlet._worker._group import Group
+from swiftlet._worker._groupcalls import RankWorker
+from swiftlet._worker._worker import greet
+
+MISMATCH = 87
+
+
+def run(expected: int) -> NoReturn:
+    """Joins a group of ``expected`` ranks and works in it. Never returns."""
+    line = sys.stdin.readline() if _slot.launched_as() == 0 else ""  # others' standard input may never end
+    _prepare()
+    try:
+        comm, finalize = _start_mpi()
+    except Exception as error:  # mpi4py is missing, or finds no MPI library
+        _refuse(line, f"MPI could not be started by mpi4py: {type(error).__name__}: {error}")
+    if comm.Get_size() != expected:
+        _refuse(line, _mismatch(comm.Get_size(), expected))
+    if comm.Get_rank() == 0:
+        _lead(line, comm, finalize)
+    path = comm.bcast(None, 0)
+    control = _control.join(path, comm.Get_rank())
+    _member.serve(comm, control, finalize)
+
+
+def _prepare() -> None:
+    """What the fork server does for other workers. Here the launcher's process stands above the rank."""
+    _process.die_with_parent(os.getppid())
+    _process.become_subreaper()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
+    _slot.take_as_rank()
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv = [""]
+
+
+def _start_mpi() -> tuple[Any, Any]:
+    """A communicator of our own beside the world's, and how MPI is ended."""
+    from mpi4py import MPI
+
+    def finalize() -> None:
+        if not MPI.Is_finalized():
+            MPI.Finalize()
+
+    return MPI.COMM_WORLD.Dup(), finalize
+
+
+def _lead(line: str, comm: Any, finalize: Any) -> NoReturn:
+    meeting = _control.Meeting()
+    try:
+        comm.bcast(meeting.path, 0)
+        others = meeting.admit(comm.Get_size() - 1)
+    finally:
+        meeting.close()
+    sock, reader = _connect(line)
+
+    def make_group(abort: Any) -> Group:
+        return Group(comm, others, abort)
+
+    RankWorker(sock, reader, make_group, finalize).run()
+
+
+def _connect(line: str) -> tuple[_wire.Stream, _wire.FrameReader]:
+    sock = _secure.connect(_secure.Ticket.parse(line))
+    reader = _wire.FrameReader(sock)
+    greet(sock, reader)
+    return sock, reader
+
+
+def _refuse(line: str, reason: str) -> NoReturn:
+    """Tells the engine that this group can run nothing. Only one of its processes has the ticket."""
+    if not line:
+        os._exit(MISMATCH)
+    sock, _ = _connect(line)
+    none: list[Part] = []
+    body = _wire.pack_payload(none) + _wire.pack_attributes({"reason": reason})
+    sock.sendall(_wire.frame(_wire.INIT_FAILED, 0, body))
+    os._exit(MISMATCH)
+
+
+def _mismatch(size: int, expected: int) -> str:
+    from mpi4py import MPI
+
+    library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
+    return (
+        f"its launcher started {expected} ranks, but MPI says that there {'is' if size == 1 else 'are'} "
+        f"{size}: "
+        f"the launcher and the MPI library of mpi4py ({library}) do not fit together. Use the mpiexec that "
+        "belongs "
+        "to this library (PATH, or SWIFTLET_MPIEXEC)"
+    )

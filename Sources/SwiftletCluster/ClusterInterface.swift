@@ -56,6 +56,8 @@ public enum ClusterEvent: Sendable {
     case refused(BatchID, JobRefusal)
     /// What the system says of jobs; an answer to `query`, or unasked.
     case jobs([JobID: JobStatus], isAnswer: Bool)
+    /// The system has said how far it goes.
+    case limits(JobLimits)
     /// The client leaves; jobs go on.
     case detach
     /// No submit follows. With `cancelWaiting` what has not started is cancelled.
@@ -77,6 +79,8 @@ public enum ClusterAction: Hashable, Sendable {
     /// Ask the system for these jobs, in one question.
     case query([JobID])
     case cancelJobs([JobID])
+    /// The outcome of this job's call has been seen.
+    case jobIsDone(JobID)
     /// Nobody wants it and nothing ran: remove its task, give up its claim.
     case withdraw(EntryID)
     /// The call is running.

@@ -6,11 +6,18 @@ extension ClusterTable {
     /// How long after the system took no more jobs it is tried again, where no job ends before.
     private static let retryAfter: UInt64 = 30_000_000_000
 
+    /// How long what is ready waits for the store's answers about what may join it.
+    private static let longestLook: UInt64 = 1_000_000_000
+
     /// Queues what has been gathered long enough: 50 ms without a submit, a full array, or somebody waits.
     mutating func flush(at now: Instant, into actions: inout [ClusterAction]) {
         if let retryAt, retryAt <= now { fillRoom() }
         guard !groupOrder.isEmpty else { return }
-        let isDue = (gatheredUntil.map { $0 <= now } ?? true) || (isHurried && looking == 0)
+        // What the store is still looking at will most likely join: a slow one must not tear an array apart.
+        let until = gatheredUntil ?? now
+        let isSettled = looking == 0 || max(until, lastFlush ?? until).advanced(by: Self.longestLook) <= now
+        let isDue = isSettled && (until <= now || isHurried)
+        if isDue { lastFlush = now }
         var left: [Group] = []
         for group in groupOrder {
             let members = groups[group]!.filter { entries[$0]?.state == .gathering }

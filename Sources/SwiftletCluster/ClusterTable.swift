@@ -48,7 +48,7 @@ public struct ClusterTable {
         let dependencies: [JobID]
     }
 
-    let limits: JobLimits
+    var limits: JobLimits
     var tasks: [TaskID: Task] = [:]
     var entries: [EntryID: Entry] = [:]
     /// Who reads an entry's outcome.
@@ -69,6 +69,7 @@ public struct ClusterTable {
 
     var isHurried = false
     var gatheredUntil: Instant?
+    var lastFlush: Instant?
     var nextCheck: Instant?
     var nextQuery: Instant?
     var isQuerying = false
@@ -97,6 +98,7 @@ public struct ClusterTable {
         case .queued(let batch, let ids): queued(batch, ids, into: &actions)
         case .refused(let batch, let refusal): refused(batch, refusal, at: now, into: &actions)
         case .jobs(let answer, let isAnswer): heard(answer, isAnswer: isAnswer, at: now, into: &actions)
+        case .limits(let new): limits = new
         case .detach: (isDetaching, isHurried) = (true, true)
         case .shutdown(let cancelWaiting): shutdown(cancelWaiting: cancelWaiting, into: &actions)
         case .timePassed: break

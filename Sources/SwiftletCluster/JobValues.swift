@@ -45,6 +45,8 @@ public struct JobLimits: Hashable, Sendable {
     public var hasDependencies: Bool
     /// The most calls of one batch; 1: no arrays.
     public var arraySize: Int
+    /// An element of an array may run the call of another one, which is then told `isDone`.
+    public var sharesArrays: Bool
     /// The most jobs in the queue at a time.
     public var jobs: Int
     /// Its jobs go on when the client has left.
@@ -59,13 +61,15 @@ public struct JobLimits: Hashable, Sendable {
     public var gathering: UInt64
 
     public init(
-        system: String, hasDependencies: Bool = true, arraySize: Int = 1000, jobs: Int = .max, outlivesClient: Bool = true,
+        system: String, hasDependencies: Bool = true, arraySize: Int = 1000, sharesArrays: Bool = false, jobs: Int = .max,
+        outlivesClient: Bool = true,
         queryInterval: UInt64? = 30_000_000_000, checkInterval: UInt64 = 1_000_000_000, visibleWithin: UInt64 = 90_000_000_000,
         gathering: UInt64 = 50_000_000
     ) {
         self.system = system
         self.hasDependencies = hasDependencies
         self.arraySize = arraySize
+        self.sharesArrays = sharesArrays
         self.jobs = jobs
         self.outlivesClient = outlivesClient
         self.queryInterval = queryInterval

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import CSwiftlet
 import Glibc
+import SwiftletCluster
 import SwiftletLaunch
 import SwiftletModel
 import SwiftletScheduler
@@ -29,6 +30,9 @@ public final class Engine {
     /// Processes that the guardian started for a job system on this machine: who hears of them, and what they print.
     var jobProcesses: [WorkerID: (ProcessEnd?) -> Void] = [:]
     var jobOutputs: [WorkerID: [OutputReader]] = [:]
+    /// Scripts that the client is asked to make of its templates.
+    var lastRendering: UInt64 = 0
+    var renderings: [UInt64: (Result<String, JobRefusal>) -> Void] = [:]
     /// Requests as the client sent them, for job systems and the headers of entries.
     var directives: [RequestID: Attributes] = [:]
     var requests: [RequestID: ResourceRequest] = [:]

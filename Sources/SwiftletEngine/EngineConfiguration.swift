@@ -27,6 +27,10 @@ public struct EngineConfiguration: Sendable {
     public var inventory: Inventory
     /// The system of jobs that runs every call, by its name; nil: workers do.
     public var jobSystem: String?
+    /// Nanoseconds within which a job's outcome can be seen once it is written; nil: as long as network file systems take.
+    public var visibleWithin: UInt64?
+    /// The client's user name, for what the system of jobs allows it.
+    public var user: String?
     /// Users beside this one and root whose entries in a store are trusted.
     public var trustedOwners: [UInt32]
     /// The variable by which GPUs are shown to a worker; nil: they are not managed.
@@ -52,6 +56,8 @@ public struct EngineConfiguration: Sendable {
         environment = attributes[list: "worker_env"] ?? []
         directory = attributes[text: "worker_cwd"]
         jobSystem = attributes[text: "jobs"]
+        user = attributes[text: "user"]
+        visibleWithin = attributes[number: "visible_within"].map { UInt64(max(0, min($0, 1e6)) * 1e9) }
         trustedOwners = (attributes[list: "trusted_owners"] ?? []).compactMap { UInt32($0) }
         maxCores = attributes[integer: "max_cores"]
         maxWorkers = attributes[integer: "max_workers"]

@@ -49,6 +49,9 @@ public enum FrameType: UInt8, Sendable {
     case left = 82
     case waits = 83
 
+    case render = 98
+    case rendered = 99
+
     case spawn = 60
     case forked = 61
     case spawnFailed = 62

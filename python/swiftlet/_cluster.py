@@ -10,6 +10,7 @@ from swiftlet._cluster_session import ClusterSession
 from swiftlet._engine_executor import EngineExecutor
 from swiftlet._options import Options, check_cluster
 from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._resources import Resources, directives
 from swiftlet._store import DEFAULT_DIRECTORY, checked_directory
 from swiftlet._version import __version__
 
@@ -52,6 +53,7 @@ class ClusterExecutor(EngineExecutor):
             base=self._resources,
             dependencies=not options.disable_dependencies,
             launcher=self._launcher_settings(),
+            to_directives=self._directives,
         )
 
     def _launcher_shown(self) -> dict[str, Any]:
@@ -61,6 +63,10 @@ class ClusterExecutor(EngineExecutor):
     def _launcher_settings(self) -> Settings:
         """Attributes of CONFIGURE for the system of jobs."""
         return {}
+
+    def _directives(self, resources: Resources) -> Settings:
+        """Attributes of REQUEST."""
+        return directives(resources)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -6,9 +6,10 @@ program.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from swiftlet import _exit, _wire
+from swiftlet import _exit, _serial, _wire
 from swiftlet._connection import Connection
 from swiftlet._futures import NOTIFIED, Future
 
@@ -21,6 +22,8 @@ class ClusterConnection(Connection):
     def __init__(self, version: str) -> None:
         self.places: dict[int, tuple[str, str]] = {}
         """(directory, key) of the calls whose futures exist."""
+        self.render: Callable[[dict[str, Any]], str] | None = None
+        """Makes a batch script; called on the resolver's thread."""
         self._held: set[Future[Any]] = set()
         self._close_when_free = False
         self._has_told = True
@@ -77,6 +80,9 @@ class ClusterConnection(Connection):
         self.abandon()
 
     def _handle(self, kind: int, flags: int, ident: int, body: _wire.Buffer) -> None:
+        if kind == _wire.RENDER:
+            variables = _wire.unpack_attributes(body)[0]
+            return _serial.resolver.run(lambda: self._render(ident, variables))
         if kind != _wire.LEFT:
             return super()._handle(kind, flags, ident, body)
         left = ident + len(self._held)
@@ -87,6 +93,16 @@ class ClusterConnection(Connection):
             )
         self._left.set()
         return None
+
+    def _render(self, ident: int, variables: dict[str, Any]) -> None:
+        """Answers the engine, which wants a batch script of the template that came with a request."""
+        try:
+            if self.render is None:
+                raise ValueError("there is no template")
+            text, flags = self.render(variables), 0
+        except Exception as error:
+            text, flags = str(error), 1
+        self.outgoing.post(_wire.frame(_wire.RENDERED, ident, text.encode(errors="surrogateescape"), flags))
 
     def _finish(self, reason: str) -> None:
         self._left.set()

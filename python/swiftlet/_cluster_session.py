@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as StandardFuture
 from typing import Any
@@ -31,11 +31,22 @@ class ClusterSession(Session):
     _connection_type = ClusterConnection
 
     def __init__(
-        self, *, version: str, directory: str, system: str, base: Resources, dependencies: bool, launcher: Any
+        self,
+        *,
+        version: str,
+        directory: str,
+        system: str,
+        base: Resources,
+        dependencies: bool,
+        launcher: Any,
+        to_directives: Callable[[Resources], Any] = directives,
     ) -> None:
         """``system``: what runs jobs, as CONFIGURE names it. ``EngineDiedError`` if no engine starts."""
         self._directory = directory
         self._has_dependencies = dependencies
+        self._to_directives = to_directives
+        self.resources_of: dict[int, Resources] = {}
+        """What the numbers of requests stand for."""
         self._lock = threading.RLock()
         super().__init__(
             version=version,
@@ -101,7 +112,12 @@ class ClusterSession(Session):
         return future
 
     def _request_attributes(self, resources: Resources) -> Any:
-        return directives(resources)
+        return self._to_directives(resources)
+
+    def _request(self, resources: Resources) -> int:
+        number = super()._request(resources)
+        self.resources_of[number] = resources
+        return number
 
     def is_open(self, future: StandardFuture[Any]) -> bool:
         """Whether a call with this future as input has to wait for it in this process."""

@@ -189,6 +189,25 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+_LOCAL_FILE_SYSTEMS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "ramfs"))
+
+
+def is_remote(directory: str) -> bool:
+    """Whether other hosts may write there; True in doubt."""
+    best, kind = "", ""
+    real = os.path.realpath(directory)
+    try:
+        with open("/proc/self/mounts") as file:
+            for line in file:
+                _, mount, found = line.split()[:3]
+                mount = mount.replace("\\040", " ")
+                if (real + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
+                    best, kind = mount, found
+    except OSError:
+        return True
+    return kind not in _LOCAL_FILE_SYSTEMS
+
+
 def remove(directory: str, key: str, *suffixes: str) -> None:
     """Removes files of an entry, in this order; those that are not there are no error."""
     for suffix in suffixes:

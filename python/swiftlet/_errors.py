@@ -12,6 +12,7 @@
     ├── WorkerLostError ─┐                         the process that ran the call died
     ├── TimeLimitError ──┤ (TimeoutError)          the call ran longer than run_time_max
     ├── TaskRefusedError ┤                         the call could not be run at all
+    │   └── SubmissionError (CalledProcessError)    the batch system refused its job
     └── EngineDiedError ─┘                         the engine died: every open future fails
                          └── ExecutorlibSocketError (RuntimeError)
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import pickle
 import signal as _signals
+import subprocess
 from typing import Any
 
 
@@ -90,6 +92,17 @@ class TaskRefusedError(SwiftletError, ExecutorlibSocketError):
 
     stderr: str = ""
     """The last lines that the worker wrote to stderr."""
+
+
+class SubmissionError(TaskRefusedError, subprocess.CalledProcessError):
+    """The batch system refused the call's job. ``output`` is what it said, ``cmd`` the command that did."""
+
+    def __init__(self, message: str = "", command: str = "", output: str = "") -> None:
+        subprocess.CalledProcessError.__init__(self, 1, command, output)
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
 
 
 class EngineDiedError(SwiftletError, ExecutorlibSocketError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swiftlet import _payload, _wire
-from swiftlet._errors import TaskRefusedError, TimeLimitError, WorkerLostError, signal_name
+from swiftlet._errors import SubmissionError, TaskRefusedError, TimeLimitError, WorkerLostError, signal_name
 from swiftlet._segments import SegmentConsumer
 
 HEAD = struct.Struct("<BBHIIQQ")
@@ -147,6 +147,9 @@ def _failure(kind: int, task: str, attributes: dict[str, Any]) -> BaseException:
         late.stderr = stderr
         return late
     if kind == _wire.KIND_REFUSED:
+        command, refuses, words = reason.partition(" refused the job: ")
+        if refuses:
+            return SubmissionError(f"{task} could not be run: {reason}{tail}", command, words)
         refused = TaskRefusedError(f"{task} could not be run: {reason}{tail}")
         refused.stderr = stderr
         return refused

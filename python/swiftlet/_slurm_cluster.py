@@ -3,18 +3,94 @@
 
 from __future__ import annotations
 
+import functools
+import getpass
+import os
+import shutil
+import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
+from swiftlet import _batch_options, _entries
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
+from swiftlet._cluster_session import ClusterSession
+from swiftlet._errors import NotYetAvailableError, ResourceError
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
+from swiftlet._queues import Queue, Queues
+from swiftlet._resources import Resources, checked, copied, directives
+from swiftlet._template import Template, variables
 
 if TYPE_CHECKING:
+    from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
+
+GIBIBYTE = 1 << 30
 
 
 class _Policy(ClusterPolicy):
     owner = "SlurmClusterExecutor"
+    honoured = (ClusterPolicy.honoured - {"restart_limit"}) | {
+        "exclusive",
+        "gpus_per_core",
+        "num_nodes",
+        "openmpi_oversubscribe",
+        "slurm_cmd_args",
+        "submission_template",
+    }
+    options = ClusterPolicy.options | {"openmpi_oversubscribe"}
+
+    def __init__(self, queues: Queues | None) -> None:
+        self._queues = queues
+
+    def read(self, resources: Mapping[str, Any] | None) -> dict[str, Any]:
+        known, unknown = copied(resources)
+        values = {key: checked(key, value) for key, value in known.items()}
+        template = values.get("submission_template")
+        strange = (
+            None
+            if self._queues
+            else _batch_options.not_understood(
+                (key for key in unknown if key not in ("queue", "memory_max")), template
+            )
+        )
+        if strange:
+            warnings.warn(strange, UserWarning, stacklevel=5)
+        return {**values, **unknown}
+
+    def check(self, resources: Resources, limit: int | None) -> None:
+        """``ResourceError`` for what Slurm can never be asked for."""
+        super().check(resources, limit)
+        memory = resources.extra.get("memory_max")
+        if memory is not None and (
+            isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory < 1e9
+        ):
+            raise ResourceError(
+                f"resource_dict['memory_max'] has to be a number of GB above 0, not {memory!r}"
+            )
+        _batch_options.options(resources.extra)
+        queue = self.queue(resources)
+        if queue is not None:
+            queue.check(resources)
+        elif resources.submission_template is not None:
+            compiled(resources.submission_template)
+
+    def queue(self, resources: Resources) -> Queue | None:
+        """Which of pysqa's queues a call goes to; None where there is no description of queues."""
+        name = resources.extra.get("queue")
+        if self._queues is not None:
+            return self._queues[name]
+        if name is not None:
+            raise ResourceError(
+                f"Named queues are only available when pysqa_config_directory is set; queue={name!r} cannot "
+                "be honoured. A partition of Slurm is chosen by the key 'partition'."
+            )
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def compiled(template: str) -> Template:
+    """The template, read once."""
+    return Template(template)
 
 
 @final
@@ -23,9 +99,13 @@ class SlurmClusterExecutor(ClusterExecutor):
 
     As ``SingleNodeExecutor``; ``pysqa_config_directory``: where pysqa's description of the queues is;
     ``pmi_mode``: how MPI ranks find each other (srun's ``--mpi``).
+
+    Without a ``submission_template`` the script needs nothing but a default partition. Keys of
+    ``resource_dict`` that are options of sbatch (``partition``, ``account``, ``qos``, …) reach it;
+    ``memory_max`` is GB on each node.
     """
 
-    _missing = "the store of calls that outlive the program, with sbatch"
+    _system = "slurm"
 
     def __init__(
         self,
@@ -47,8 +127,21 @@ class SlurmClusterExecutor(ClusterExecutor):
         wait: bool = True,
         openmpi_oversubscribe: bool = False,
     ) -> None:
-        self._pysqa_config_directory = pysqa_config_directory
         self._pmi_mode = pmi_mode
+        self._oversubscribe = openmpi_oversubscribe
+        self._pysqa_config_directory = pysqa_config_directory
+        queues = Queues(pysqa_config_directory) if pysqa_config_directory is not None else None
+        if shutil.which("sbatch") is None:
+            raise FileNotFoundError(
+                "sbatch is not to be found in PATH: SlurmClusterExecutor needs the commands of Slurm. "
+                "api.TestClusterExecutor runs the same calls as jobs of this machine."
+            )
+        if block_allocation:
+            raise NotYetAvailableError(
+                "block_allocation=True is not available on SlurmClusterExecutor in this version; leave it "
+                "out: each call is then a batch job"
+            )
+        self._rules = _Policy(queues)
         super().__init__(
             Options(
                 max_workers=max_workers,
@@ -67,5 +160,55 @@ class SlurmClusterExecutor(ClusterExecutor):
                 wait=wait,
                 openmpi_oversubscribe=openmpi_oversubscribe,
             ),
-            _Policy(),
+            self._rules,
         )
+        session = cast(ClusterSession, self._session)
+        session.connection.render = functools.partial(_script, self._rules, session.resources_of)
+
+    def _launcher_shown(self) -> dict[str, Any]:
+        return {"pmi_mode": self._pmi_mode, "pysqa_config_directory": self._pysqa_config_directory}
+
+    def _launcher_settings(self) -> Settings:
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):
+            user = str(os.getuid())
+        # Network file systems show a file of another node late.
+        directory = str(self._info["cache_directory"])
+        return {"user": user, "visible_within": 90.0 if _entries.is_remote(directory) else 2.0}
+
+    def _directives(self, resources: Resources) -> Settings:
+        return slurm_directives(resources, self._rules.queue(resources), self._pmi_mode, self._oversubscribe)
+
+
+def slurm_directives(
+    resources: Resources, queue: Queue | None, pmi_mode: str | None, oversubscribe: bool
+) -> Settings:
+    """The attributes of REQUEST as the engine's Slurm reads them."""
+    found = {**directives(resources), "batch_options": _batch_options.options(resources.extra)}
+    memory = resources.extra.get("memory_max")
+    if memory is not None:
+        found["memory"] = int(memory * GIBIBYTE)
+    if pmi_mode is not None:
+        found["pmi_mode"] = pmi_mode
+    if oversubscribe or resources.openmpi_oversubscribe:
+        found["oversubscribe"] = 1
+    if queue is not None:
+        found["submission_template"] = queue.template.text
+    return found
+
+
+def _script(rules: _Policy, resources_of: Mapping[int, Resources], known: Mapping[str, Any]) -> str:
+    """The batch script of a call whose resources name a template or a queue."""
+    resources = resources_of[known["request"]]
+    values = variables(
+        resources,
+        command=known["command"],
+        job_name=known["job_name"],
+        directory=known["working_directory"],
+        dependencies=[int(job.partition("_")[0]) for job in known.get("dependencies", ())],
+    )
+    queue = rules.queue(resources)
+    if queue is not None:
+        return queue.template.render(queue.within_limits(values))
+    return compiled(resources.submission_template or "").render(values)

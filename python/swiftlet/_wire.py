@@ -61,6 +61,8 @@ SUBMIT_ENTRY = 80
 LEAVE = 81
 LEFT = 82
 WAITS = 83
+RENDER = 98
+RENDERED = 99
 
 LEAVES = 1
 """Flag of RESULT: the worker ends by itself, and takes no further call."""

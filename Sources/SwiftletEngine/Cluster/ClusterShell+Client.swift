@@ -21,6 +21,7 @@ extension ClusterShell {
             let text = table.explain(task)
             engine.client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: text.utf8) }
         case .status: sendStatus(header.id)
+        case .rendered: try engine.rendered(header, &reader)
         case .submit, .external, .resolve, .resize:
             throw WireError("an engine whose calls are jobs understands no frame of type \(header.type)")
         default: return false

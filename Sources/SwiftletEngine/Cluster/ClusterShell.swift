@@ -62,6 +62,7 @@ final class ClusterShell {
             return { store.carryOut($0) }
         }
         jobs.onChange = { [unowned self] in apply(.jobs($0, isAnswer: false)) }
+        jobs.onLimits = { [unowned self] in apply(.limits($0)) }
     }
 
     /// The one door to the table.
@@ -91,6 +92,7 @@ final class ClusterShell {
         case .check(let entries): check(entries)
         case .query(let ids): jobs.query(ids) { [unowned self] in apply(.jobs($0, isAnswer: true)) }
         case .cancelJobs(let ids): jobs.cancel(ids)
+        case .jobIsDone(let id): jobs.isDone(id)
         case .withdraw(let entry): release(entry)
         case .started(let task): engine.client.link.send(.started, id: task.rawValue)
         case .ended(let task, let entry, let outcome, let tellClient):
@@ -117,7 +119,8 @@ final class ClusterShell {
                 command: command + [entry.place.directory, entry.place.key], tasks: entry.tasks)
         }
         let directives = engine.directives[request] ?? Attributes()
-        jobs.submit(JobBatch(directives: directives, calls: calls, dependencies: dependencies)) { [unowned self] answer in
+        jobs.submit(JobBatch(request: request, directives: directives, calls: calls, dependencies: dependencies)) {
+            [unowned self] answer in
             switch answer {
             case .success(let ids): apply(.queued(batch, ids))
             case .failure(let refusal): apply(.refused(batch, refusal))
@@ -157,8 +160,9 @@ final class ClusterShell {
     private func finish() {
         engine.loop.cancel(timer: wakeTimer)
         engine.loop.cancel(timer: refreshTimer)
-        jobs.close()
-        // Behind everything that is still to be written.
-        store.submit(.close) { [unowned self] _ in engine.finish() }
+        jobs.finish { [unowned self] in
+            // Behind everything that is still to be written.
+            store.submit(.close) { [unowned self] _ in engine.finish() }
+        }
     }
 }

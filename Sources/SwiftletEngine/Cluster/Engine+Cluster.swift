@@ -10,6 +10,7 @@ extension Engine {
         let jobs: any JobSystem
         switch system {
         case "local": jobs = LocalJobs(engine: self, configuration: configuration)
+        case "slurm": jobs = SlurmJobs(engine: self, configuration: configuration)
         default: throw WireError("CONFIGURE names the unknown system of jobs \(system)")
         }
         cluster = try ClusterShell(engine: self, jobs: jobs, configuration: configuration)

@@ -12,6 +12,9 @@ protocol JobSystem: AnyObject {
     /// Called with jobs whose status changed, where the system tells of changes by itself. Set by the cluster's shell.
     var onChange: ([JobID: JobStatus]) -> Void { get set }
 
+    /// Called when it turns out that `limits` are others. Set by the cluster's shell.
+    var onLimits: (JobLimits) -> Void { get set }
+
     /// Queues the calls of a batch: one job for each, in the order of `batch.calls`, or none at all.
     func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void)
 
@@ -22,13 +25,36 @@ protocol JobSystem: AnyObject {
     /// Takes them out of the queue, or ends them. Unknown and ended jobs are no error.
     func cancel(_ jobs: [JobID])
 
+    /// The outcome of this job's call is there. Mostly the job is just ending; where another one has run the call, it need not
+    /// start any more.
+    func isDone(_ job: JobID)
+
     /// Nothing follows; what the system holds of the engine's (descriptors, connections) is given back. Jobs that outlive the
     /// client go on.
     func close()
+
+    /// As `close`, and calls `then` when what was begun is done, such as taking jobs out of a queue.
+    func finish(then: @escaping () -> Void)
+}
+
+extension JobSystem {
+    func isDone(_ job: JobID) {}
+
+    /// For those whose limits are known from the start.
+    var onLimits: (JobLimits) -> Void {
+        get { { _ in } }
+        set {}
+    }
+
+    func finish(then: @escaping () -> Void) {
+        close()
+        then()
+    }
 }
 
 /// Calls with equal directives that begin when the same jobs have ended well.
 struct JobBatch {
+    let request: RequestID
     /// The client's REQUEST as it came: `cores`, `threads_per_core`, `time_limit` and whatever else a template may want.
     let directives: Attributes
     let calls: [JobCall]

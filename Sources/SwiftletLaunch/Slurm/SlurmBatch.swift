@@ -10,9 +10,10 @@ public struct SlurmBatch: Hashable, Sendable {
     public var resources: SlurmResources
     /// Jobs that have to end well before this one starts.
     public var dependencies: [SlurmJobID]
-    /// The program of every call, to which its entry is the last argument.
+    /// The program of every call, to which its entry is the last argument. As an element of an array it gets `--element INDEX`
+    /// instead, and the entries of all on its standard input, one a line.
     public var command: [String]
-    /// One for each call; several make an array, whose element `i` runs `entries[i]`.
+    /// One for each call, without line breaks; several make an array, whose element `i` runs `entries[i]`.
     public var entries: [String]
 
     public init(
@@ -38,13 +39,28 @@ public struct SlurmBatch: Hashable, Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// What runs in the job; the variable `command` of a user's template.
-    public var body: String {
-        let program = ((resources.ranks > 1 ? resources.stepCommand : []) + command).map(ShellWord.quoted).joined(separator: " ")
-        let threads = "export " + Self.threadVariables.map { "\($0)=\(resources.threads)" }.joined(separator: " ")
-        guard isArray else { return "\(threads)\nexec \(program) \(ShellWord.quoted(entries.first ?? ""))" }
-        let words = entries.map { "  \(ShellWord.quoted($0))" }.joined(separator: "\n")
-        return "\(threads)\nentries=(\n\(words)\n)\nexec \(program) \"${entries[$SLURM_ARRAY_TASK_ID]}\""
+    /// One call's command line; the variable `command` of a user's template.
+    public var commandLine: String { "\(program) \(ShellWord.quoted(entries.first ?? ""))" }
+
+    private var program: String {
+        ((resources.ranks > 1 ? resources.stepCommand : []) + command).map(ShellWord.quoted).joined(separator: " ")
+    }
+
+    private var body: String {
+        var lines = ["export " + Self.threadVariables.map { "\($0)=\(resources.threads)" }.joined(separator: " ")]
+        if isArray {
+            lines.append("\(program) --element \"$SLURM_ARRAY_TASK_ID\" <<'END OF ENTRIES'")
+            lines += entries + ["END OF ENTRIES"]
+        } else {
+            lines.append(commandLine)
+        }
+        let number = isArray ? "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" : "$SLURM_JOB_ID"
+        // Who said nothing leaves no file.
+        lines += [
+            "status=$?", "log=\(ShellWord.quoted(logs))\"/slurm-\(number).out\"", "test -s \"$log\" || rm -f \"$log\"",
+            "exit $status",
+        ]
+        return lines.joined(separator: "\n")
     }
 
     /// Options for the command line of sbatch, where the script is a user's: they hold whatever the script says.
@@ -53,13 +69,13 @@ public struct SlurmBatch: Hashable, Sendable {
     }
 
     /// The file with what a job printed.
-    public func log(of id: SlurmJobID) -> String { "\(logs)/\(id).out" }
+    public func log(of id: SlurmJobID) -> String { "\(logs)/slurm-\(id).out" }
 
     private var identity: [SlurmResources.Option] {
         [
             .init("job-name", name),
             .init("chdir", directory),
-            .init("output", Self.withoutPatterns(logs) + (isArray ? "/%A_%a.out" : "/%j.out")),
+            .init("output", Self.withoutPatterns(logs) + (isArray ? "/slurm-%A_%a.out" : "/slurm-%j.out")),
             .init("open-mode", "append"),
         ]
     }

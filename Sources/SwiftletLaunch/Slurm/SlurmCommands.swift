@@ -2,10 +2,8 @@
 
 /// Slurm's command lines, as data.
 public enum SlurmCommands {
-    /// Submits the script at `script`; prints the job's number.
-    public static func submit(script: String, options: [String]) -> [String] {
-        ["sbatch", "--parsable"] + options + ["--", script]
-    }
+    /// Submits the script on its standard input; prints the job's number.
+    public static func submit(options: [String]) -> [String] { ["sbatch", "--parsable"] + options }
 
     /// All jobs of a user that Slurm has not forgotten, those that have ended (`MinJobAge`, mostly five minutes) included, array
     /// elements one by one: one question answers for every task of every executor.
@@ -30,6 +28,11 @@ public enum SlurmCommands {
     }
 
     public static func cancel(_ jobs: [SlurmJobID]) -> [String] { ["scancel", "--"] + jobs.map(\.description) }
+
+    /// Takes jobs out of the queue that have not started; those that have go on.
+    public static func cancelPending(_ jobs: [SlurmJobID]) -> [String] {
+        ["scancel", "--state=PENDING", "--"] + jobs.map(\.description)
+    }
 
     public static let configuration = ["scontrol", "show", "config"]
 

@@ -29,6 +29,7 @@ extension SlurmControl {
         switch asked {
         case .queue: queueAnswered(started: started, result, at: now, &actions)
         case .history(let jobs): historyAnswered(Set(jobs), result, at: now, &actions)
+        case .cancelPending: break  // without it they start, find their work done, and end
         case .cancel(let jobs):
             // scancel also complains about jobs that have ended meanwhile.
             let words = SlurmRefusal.words(result)

@@ -44,7 +44,8 @@ public struct SlurmResources: Hashable, Sendable {
     /// Options of sbatch and salloc, in the order in which a reader looks for them. What `options` names wins over what is
     /// derived: it is the user's word in Slurm's language.
     public var batchOptions: [Option] {
-        var found = [Option("ntasks", "\(ranks)"), Option("cpus-per-task", "\(threads)")]
+        // Slurm gives no more nodes than it has tasks for.
+        var found = [Option("ntasks", "\(max(ranks, nodes ?? 1))"), Option("cpus-per-task", "\(threads)")]
         if gpus > 0 { found.append(Option("gpus-per-task", "\(gpus)")) }
         if let nodes { found.append(Option("nodes", "\(nodes)")) }
         if exclusive { found.append(Option("exclusive")) }

@@ -82,31 +82,12 @@ def _entries_in_time(directory: str, key: str, role: int) -> Entry:
             return _entries.read(directory, key, role)
         except FileNotFoundError:
             other = os.path.exists(_entries.path_of(directory, key, OUTCOME)) and role == TASK
-            if other or time.monotonic() > deadline or not _is_remote(directory):
+            if other or time.monotonic() > deadline or not _entries.is_remote(directory):
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 2.0)
         with contextlib.suppress(OSError):
             os.listdir(os.path.dirname(os.path.join(directory, key)))
-
-
-_LOCAL_FILE_SYSTEMS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "ramfs"))
-
-
-def _is_remote(directory: str) -> bool:
-    """Whether other hosts may write there; True in doubt."""
-    best, kind = "", ""
-    real = os.path.realpath(directory)
-    try:
-        with open("/proc/self/mounts") as file:
-            for line in file:
-                _, mount, found = line.split()[:3]
-                mount = mount.replace("\\040", " ")
-                if (real + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
-                    best, kind = mount, found
-    except OSError:
-        return True
-    return kind not in _LOCAL_FILE_SYSTEMS
 
 
 def _has_value(directory: str, key: str) -> bool:

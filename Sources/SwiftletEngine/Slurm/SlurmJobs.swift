@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletCluster
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletTransport
+import SwiftletWire
+
+/// Slurm as a system of jobs. When it is asked what is decided by `SlurmControl`; here its actions are carried out.
+final class SlurmJobs: JobSystem {
+    /// Has the client render a user's template for a batch; answers with the script, or with why there is none.
+    typealias Render = (SlurmBatch, JobBatch, @escaping (Result<String, JobRefusal>) -> Void) -> Void
+
+    private struct Submission {
+        let batch: SlurmBatch
+        let arguments: [String]
+        let script: String
+        let started: UInt64
+        let answer: (Result<[JobID], JobRefusal>) -> Void
+    }
+
+    private(set) var limits = JobLimits(system: "slurm", arraySize: 1000, sharesArrays: true, checkInterval: 200_000_000)
+    var onChange: ([JobID: JobStatus]) -> Void = { _ in }
+    var onLimits: (JobLimits) -> Void = { _ in }
+
+    private let runner: CommandRunner
+    private let loop: EventLoop
+    private let log: EngineLog
+    private let environment: [String]
+    private let user: String?
+    private let render: Render
+    private var control = SlurmControl()
+    private var submissions: [SlurmControl.Ticket: Submission] = [:]
+    private var lastTicket: SlurmControl.Ticket = 0
+    private var watched: Set<SlurmJobID> = []
+    /// Where what a job prints can be read, for those that may still fail.
+    private var logs: [SlurmJobID: String] = [:]
+    private var timer: UInt64 = 0
+
+    /// This program's file.
+    private static let program: String = {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/exe", &path, path.count - 1)
+        return String(decoding: path.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
+    /// Bytes of what a job printed that go into the reason of its failure.
+    private static let tailSize = 2000
+    /// How old an answer to the same question may be that another engine got, in milliseconds.
+    private static let sharedFor = 900
+    /// After how long without an answer a batch is given back, so that leaving is possible while the controller is away.
+    private static let patience: UInt64 = 60_000_000_000
+
+    init(engine: Engine, configuration: EngineConfiguration) {
+        runner = CommandRunner(engine: engine)
+        loop = engine.loop
+        log = engine.log
+        environment = configuration.environment
+        user = configuration.user
+        if let time = configuration.visibleWithin { limits.visibleWithin = time }
+        render = { [unowned engine] batch, jobs, answer in
+            engine.render(batch.templateVariables, request: jobs.request, answer: answer)
+        }
+        askForLimits()
+    }
+
+    // MARK: JobSystem
+
+    func submit(_ jobs: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
+        let batch = SlurmBatch(jobs)
+        let arguments = jobs.directives[list: "slurm_cmd_args"] ?? []
+        guard jobs.directives[text: "submission_template"] != nil else {
+            return start(batch, arguments, script: batch.script, answer)
+        }
+        render(batch, jobs) { [weak self] rendered in
+            switch rendered {
+            case .success(let script): self?.start(batch, batch.overrides + arguments, script: script, answer)
+            case .failure(let refusal): answer(.failure(refusal))
+            }
+        }
+    }
+
+    private func start(
+        _ batch: SlurmBatch, _ arguments: [String], script: String, _ answer: @escaping (Result<[JobID], JobRefusal>) -> Void
+    ) {
+        lastTicket += 1
+        submissions[lastTicket] = Submission(
+            batch: batch, arguments: arguments, script: script, started: sl_monotonic_ns(), answer: answer)
+        tell(.submit(lastTicket))
+    }
+
+    func query(_ jobs: [JobID], answer: @escaping ([JobID: JobStatus]) -> Void) {
+        let wanted = Set(jobs.map(SlurmJobID.init))
+        let old = watched.subtracting(wanted), new = wanted.subtracting(watched)
+        watched = wanted
+        for job in old { logs[job] = nil }
+        if !old.isEmpty { tell(.unwatch(Array(old))) }
+        if !new.isEmpty { tell(.watch(Array(new))) }
+        // Changes are told when they are known: by one question for all jobs, asked at its own pace.
+        answer([:])
+    }
+
+    /// An element of an array whose call another element has run need not start.
+    func isDone(_ job: JobID) {
+        if job.index != nil { tell(.cancelPending([SlurmJobID(job)])) }
+    }
+
+    func cancel(_ jobs: [JobID]) { tell(.cancel(jobs.map(SlurmJobID.init))) }
+
+    func close() { loop.cancel(timer: timer) }
+
+    /// A scancel that is under way gets its time.
+    func finish(then: @escaping () -> Void) {
+        guard !runner.isIdle else {
+            close()
+            return then()
+        }
+        runner.onIdle = { [unowned self] in
+            runner.onIdle = {}
+            close()
+            then()
+        }
+    }
+
+    // MARK: Actions
+
+    private func tell(_ event: SlurmControl.Event) {
+        for action in control.handle(event, at: Instant(nanoseconds: sl_monotonic_ns())) { carryOut(action) }
+    }
+
+    private func carryOut(_ action: SlurmControl.Action) {
+        switch action {
+        case .submit(let command, let ticket):
+            guard let submission = submissions[ticket] else { return }
+            run(
+                SlurmCommands.submit(options: submission.arguments), command, input: Array(submission.script.utf8),
+                setting: submission.batch.resources.batchOptions)
+        case .run(let command, let question): run(question, command)
+        case .submitted(let ticket, let job): submitted(ticket, job)
+        case .refused(let ticket, let words):
+            end(ticket, .failure(JobRefusal(reason: "sbatch refused the job: \(words)")))
+        case .held(let ticket, let words): end(ticket, .failure(JobRefusal(reason: words, isTemporary: true)))
+        case .reported(let reports): reported(reports)
+        case .forgotten(let jobs): onChange(Dictionary(uniqueKeysWithValues: jobs.map { (JobID($0), .unknown) }))
+        case .unreachable(let words):
+            log.write("Slurm does not answer: \(words)")
+            giveBackWhatWaitsTooLong(words)
+        case .wake(let moment):
+            loop.cancel(timer: timer)
+            timer = loop.schedule(at: moment.nanoseconds) { [unowned self] in tell(.timePassed) }
+        }
+    }
+
+    private func run(_ question: SlurmQuestion, _ command: SlurmControl.CommandID) {
+        switch question {
+        case .queue:
+            run([Self.program, "shared", "\(Self.sharedFor)"] + SlurmCommands.queue(user: geteuid()), command)
+        case .history(let jobs): run(SlurmCommands.history(jobs), command)
+        case .cancel(let jobs): run(SlurmCommands.cancel(jobs), command)
+        case .cancelPending(let jobs): run(SlurmCommands.cancelPending(jobs), command)
+        }
+    }
+
+    private func run(
+        _ arguments: [String], _ command: SlurmControl.CommandID, input: [UInt8] = [],
+        setting options: [SlurmResources.Option] = []
+    ) {
+        runner.run(arguments, environment: SlurmCommands.environment(environment, setting: options), input: input) {
+            [weak self] result in
+            self?.tell(.commandEnded(command, result))
+        }
+    }
+
+    private func submitted(_ ticket: SlurmControl.Ticket, _ number: UInt32) {
+        guard let submission = submissions[ticket] else { return }
+        let batch = submission.batch
+        let jobs = batch.isArray ? batch.entries.indices.map { SlurmJobID(number, element: UInt32($0)) } : [SlurmJobID(number)]
+        log.write("Slurm job \(number): \(batch.name), \(jobs.count) calls")
+        for job in jobs { logs[job] = batch.log(of: job) }
+        watched.formUnion(jobs)
+        tell(.watch(jobs))
+        end(ticket, .success(jobs.map(JobID.init)))
+    }
+
+    private func end(_ ticket: SlurmControl.Ticket, _ result: Result<[JobID], JobRefusal>) {
+        if case .failure = result { tell(.withdraw(ticket)) }
+        submissions.removeValue(forKey: ticket)?.answer(result)
+    }
+
+    private func giveBackWhatWaitsTooLong(_ words: String) {
+        let now = sl_monotonic_ns()
+        for (ticket, submission) in submissions where now - submission.started > Self.patience {
+            end(ticket, .failure(JobRefusal(reason: words, isTemporary: true)))
+        }
+    }
+
+    // MARK: What becomes of jobs
+
+    private func reported(_ reports: [SlurmJobReport]) {
+        var known: [JobID: JobStatus] = [:]
+        for report in reports {
+            if report.waitsForTheDead {
+                known[JobID(report.id)] = .ended("a job that it depends on has failed (DependencyNeverSatisfied)")
+                tell(.cancel([report.id]))
+            } else if report.state.hasEnded && !report.state.isComplete {
+                tellWhyItEnded(report)
+            } else {
+                known[JobID(report.id)] =
+                    report.state.hasEnded ? .ended(nil) : report.state.isPending ? .waiting(report.reason) : .running
+            }
+        }
+        if !known.isEmpty { onChange(known) }
+    }
+
+    /// With the last that the job said, where that can be read: slurmstepd writes its reasons there, too.
+    private func tellWhyItEnded(_ report: SlurmJobReport) {
+        log.write(report.account)
+        guard let path = logs.removeValue(forKey: report.id) else { return ended(report, tail: "") }
+        runner.run(["tail", "--bytes=\(Self.tailSize)", "--", path], environment: environment) { [weak self] result in
+            self?.ended(report, tail: result.output)
+        }
+    }
+
+    private func ended(_ report: SlurmJobReport, tail: String) {
+        let said = tail.split(separator: "\n").joined(separator: "\n")
+        onChange([JobID(report.id): .ended(report.account + (said.isEmpty ? "" : "; the last it said:\n\(said)"))])
+    }
+
+    // MARK: Limits
+
+    private func askForLimits() {
+        let environment = SlurmCommands.environment(environment)
+        runner.run(SlurmCommands.configuration, environment: environment, limit: 20_000_000_000) { [weak self] configuration in
+            guard let self, configuration.succeeded else { return }
+            guard let user else { return learn(configuration.output, "") }
+            runner.run(SlurmCommands.limits(user: user), environment: environment, limit: 20_000_000_000) { [weak self] in
+                self?.learn(configuration.output, $0.succeeded ? $0.output : "")
+            }
+        }
+    }
+
+    private func learn(_ configuration: String, _ associations: String) {
+        let site = SlurmLimits(configuration: configuration, associations: associations)
+        limits.arraySize = min(site.arraySize, Self.largestArray)
+        limits.jobs = site.submittedJobs ?? .max
+        log.write("Slurm takes arrays of \(site.arraySize) and \(site.submittedJobs.map(String.init) ?? "any number of") jobs")
+        onLimits(limits)
+    }
+
+    /// Every element's shell reads the names of all: a script should stay below a megabyte.
+    private static let largestArray = 5000
+}
+
+extension JobID {
+    init(_ job: SlurmJobID) { self.init(UInt64(job.job), index: job.element.map { Int($0) }) }
+}
+
+extension SlurmJobID {
+    init(_ job: JobID) { self.init(UInt32(truncatingIfNeeded: job.number), element: job.index.map { UInt32($0) }) }
+}

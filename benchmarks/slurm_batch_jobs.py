@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How many calls a second become batch jobs of Slurm and come back? On the cluster of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import Executor
+from pathlib import Path
+
+from executorlib import SlurmClusterExecutor as Executorlib
+
+from race import Contestant, Goal, race
+from swiftlet import SlurmClusterExecutor
+from work import EXECUTORLIB, SWIFTLET, identity
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "python" / "tests" / "slurm"))
+from slurm_cluster import Cluster  # type: ignore[import-not-found]  # the tests'
+
+CALLS = 50
+LEAN = "executorlib, template without --get-user-env"
+BARE = "sbatch --array of `true`, bare"
+LEAN_TEMPLATE = """#!/bin/bash
+#SBATCH --output=time.out
+#SBATCH --job-name={{job_name}}
+#SBATCH --chdir={{working_directory}}
+#SBATCH --partition={{partition}}
+#SBATCH --ntasks={{cores}}
+
+{{command}}"""
+
+
+def per_second(executor: Executor) -> float:
+    """Submits all, then takes every result."""
+    with executor:
+        start = time.perf_counter()
+        futures = [executor.submit(identity, index) for index in range(CALLS)]
+        values = [future.result() for future in futures]
+        elapsed = time.perf_counter() - start
+    assert values == list(range(CALLS))
+    return CALLS / elapsed
+
+
+def swiftlet_per_second() -> float:
+    """Nothing is asked for: the default script."""
+    with tempfile.TemporaryDirectory() as directory:
+        return per_second(SlurmClusterExecutor(cache_directory=directory))
+
+
+def executorlib_per_second(template: str | None) -> float:
+    """Its default script needs to be told a partition."""
+    resources = {"partition": "debug", **({"submission_template": template} if template else {})}
+    with tempfile.TemporaryDirectory() as directory:
+        return per_second(Executorlib(cache_directory=directory, resource_dict=resources))
+
+
+def bare_per_second() -> float:
+    """What Slurm itself does with as many jobs that do nothing, asked every 50 ms whether they are over."""
+    start = time.perf_counter()
+    script = ["sbatch", "--parsable", f"--array=0-{CALLS - 1}", "--output=/dev/null", "--wrap=true"]
+    job = subprocess.run(script, check=True, capture_output=True, text=True).stdout.strip()
+    while subprocess.run(["squeue", "-h", "-j", job], check=True, capture_output=True).stdout:
+        time.sleep(0.05)
+    return CALLS / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    cluster = Cluster()
+    cluster.up()
+    os.environ["SLURM_CONF"] = str(cluster.configuration)
+    try:
+        race(
+            f"{CALLS} no-op calls as batch jobs",
+            "calls/s",
+            [
+                Contestant(SWIFTLET, swiftlet_per_second),
+                Contestant(EXECUTORLIB, lambda: executorlib_per_second(None)),
+                Contestant(LEAN, lambda: executorlib_per_second(LEAN_TEMPLATE)),
+                Contestant(BARE, bare_per_second),
+            ],
+            [
+                Goal(SWIFTLET, EXECUTORLIB, "at least", 10, 5),
+                Goal(SWIFTLET, LEAN, "at least", 10, 5),
+                Goal(SWIFTLET, BARE, "at least", 1, 0.3),
+            ],
+            rounds=3,
+        )
+    finally:
+        cluster.down()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An element of a job array: its own call, and then calls of elements that have not started yet.
+
+All calls of an array ask for the same, so an element whose own call was short may run others' in the job it
+has, instead of giving it back and letting the scheduler start the next. Who runs a call says so in a file
+beside its entry. The element whose call was taken finds its outcome, or waits for it: nothing runs twice,
+and nothing is lost when somebody else's job dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+
+from swiftlet import _entries
+from swiftlet._worker import _job
+
+SHORT = 1.0
+"""Seconds: an element whose calls take longer runs no others'."""
+WHOLE = 2.0
+"""Seconds after which an element takes no further call: its time limit is meant for one."""
+REFRESH = 10.0
+"""How often who runs a call of somebody else's says that it is alive, in seconds."""
+STALE = 60.0
+"""Without a sign of life for so many seconds it is dead."""
+_MARK = ".run"
+
+
+def run(directory: str, keys: Sequence[str], own: int) -> int:
+    """Runs the call of ``keys[own]``, unless another element has, and perhaps some more. The job's exit
+    status, which is that of its own call.
+    """
+    start = time.monotonic()
+    status = _run_own(directory, keys[own])
+    if time.monotonic() - start > SHORT:
+        return status
+    for index in _others(len(keys), own):
+        begun = time.monotonic()
+        if begun - start > WHOLE:
+            break
+        _run_taken(directory, keys[index], index)
+        if time.monotonic() - begun > SHORT:
+            break
+    return status
+
+
+def _others(count: int, own: int) -> Iterator[int]:
+    """Elements after this one from somewhere in the middle: they start later, and two rarely meet."""
+    later = count - own - 1
+    if later <= 0:
+        return
+    first = random.randrange(later)
+    for step in range(later):
+        yield own + 1 + (first + step) % later
+
+
+def _run_own(directory: str, key: str) -> int:
+    while not _mark(directory, key):
+        if _has_ended(directory, key):
+            return 0
+        if _is_stale(directory, key):
+            _unmark(directory, key)
+            continue
+        time.sleep(0.2)  # another element runs it; file systems tell nobody
+    return _run_marked(directory, key)
+
+
+def _run_taken(directory: str, key: str, index: int) -> None:
+    if _has_ended(directory, key) or not _mark(directory, key):
+        return
+    if _has_ended(directory, key):  # in between
+        return _unmark(directory, key)
+    if "SLURM_ARRAY_TASK_ID" in os.environ:
+        os.environ["SLURM_ARRAY_TASK_ID"] = str(index)
+    _run_marked(directory, key)
+    return None
+
+
+def _run_marked(directory: str, key: str) -> int:
+    def show_life(*_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(os.path.join(directory, key) + _MARK)
+
+    signal.signal(signal.SIGALRM, show_life)
+    signal.setitimer(signal.ITIMER_REAL, REFRESH, REFRESH)
+    try:
+        return _job.run(directory, key)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _unmark(directory, key)
+
+
+def _mark(directory: str, key: str) -> bool:
+    """Says that this process runs the call; False if another one does.
+
+    A job that was put back into the queue finds its own mark.
+    """
+    path = os.path.join(directory, key) + _MARK
+    name = os.environ.get("SLURM_JOB_ID", str(os.getpid()))
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        try:
+            with open(path) as file:
+                return file.read() == name
+        except OSError:
+            return False
+    with open(descriptor, "w") as file:
+        file.write(name)
+    return True
+
+
+def _unmark(directory: str, key: str) -> None:
+    _entries.remove(directory, key, _MARK)
+
+
+def _has_ended(directory: str, key: str) -> bool:
+    """The task goes when its outcome is there, or when it was taken back. (An outcome may be an older
+    error.)
+    """
+    return not os.path.exists(_entries.path_of(directory, key, _entries.TASK))
+
+
+def _is_stale(directory: str, key: str) -> bool:
+    """By the file system's own clock: hosts' clocks differ."""
+    folder = os.path.dirname(os.path.join(directory, key))
+    probe = os.path.join(folder, f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
+    try:
+        with open(probe, "x"):
+            now = os.stat(probe).st_mtime
+        os.unlink(probe)
+        return now - os.stat(os.path.join(directory, key) + _MARK).st_mtime > STALE
+    except OSError:
+        return False
+
+
+def keys_of_stdin() -> list[str]:
+    """The keys of all elements, one a line. Standard input is empty afterwards, as for every call."""
+    keys = sys.stdin.read().splitlines()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return keys

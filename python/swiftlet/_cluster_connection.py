@@ -49,12 +49,12 @@ class ClusterConnection(Connection):
         self.places[future._ident] = place
         self._has_told = False
 
-    def before_wait(self) -> None:
+    def wait_for(self, future: Future[Any], deadline: float | None) -> None:
         """Somebody is going to wait: what was gathered is to be queued now."""
         if not self._has_told:
             self._has_told = True
             self.outgoing.post(_wire.frame(_wire.WAITS, 0))
-        super().before_wait()
+        super().wait_for(future, deadline)
 
     def abandoned(self, ident: int, body: bytes | None) -> None:
         self.places.pop(ident, None)
@@ -76,6 +76,7 @@ class ClusterConnection(Connection):
             return
         self.leaves = True
         self.outgoing.post(_wire.frame(_wire.LEAVE, 0))
+        self.attend()
         self._left.wait(LEAVE_SECONDS)
         self.abandon()
 
@@ -104,9 +105,9 @@ class ClusterConnection(Connection):
             text, flags = str(error), 1
         self.outgoing.post(_wire.frame(_wire.RENDERED, ident, text.encode(errors="surrogateescape"), flags))
 
-    def _finish(self, reason: str) -> None:
+    def stream_ended(self, reason: str) -> None:
         self._left.set()
-        super()._finish(reason)
+        super().stream_ended(reason)
         for future in list(self._held):
             if self._abandoned:
                 future._settle(NOTIFIED)

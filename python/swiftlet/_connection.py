@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The connection of one executor to its engine: the only module that speaks the client's half of the
-protocol.
+"""The connection of one executor to its engine: the client's half of the protocol.
 
-Threads: whoever submits sends (``_outgoing``); one thread reads and only hands on: outcomes become bytes in
-their futures, callbacks and output go to threads of their own. The reading thread never sends and never
-waits.
+Threads: whoever submits sends (``_outgoing``); whoever waits for the only call under way, else one thread,
+reads (``_incoming``) and only hands on: outcomes become bytes in their futures, callbacks and output go to
+threads of their own. The reading thread never sends and never waits.
 """
 
 from __future__ import annotations
@@ -14,22 +13,21 @@ import os
 import struct
 import threading
 import weakref
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from swiftlet import _exit, _outcome, _wire
 from swiftlet._engine_process import EngineProcess
-from swiftlet._errors import EngineDiedError
 from swiftlet._futures import FINISHED, NOTIFIED, Future
+from swiftlet._incoming import Incoming, SharedReader
+from swiftlet._inquiries import Inquiries
+from swiftlet._leftovers import Leftovers
 from swiftlet._outgoing import NOTICE_AFTER, Outgoing
 from swiftlet._output import OutputWriter
-from swiftlet._segments import FreedSegments, SegmentConsumer, SegmentProducer
+from swiftlet._segments import SegmentConsumer, SegmentProducer
 from swiftlet._wire import AttributeValue, Part
 
 SEND_AT_ONCE = 4
-RELEASE_TOGETHER = 256
-HANDSHAKE_SECONDS = 30.0
 END_SECONDS = 15.0
 
 _SUBMIT = struct.Struct("<QQIHHQQ")
@@ -54,7 +52,6 @@ class Connection:
         self.full = False
         self._has_room = threading.Event()
         self.consumer = SegmentConsumer()
-        self.consumer.freed = FreedSegments(self.tell_soon)
         self.on_event: Callable[[int, bytes], None] | None = None
         self.on_outcome: Callable[[int], None] | None = None
         self.resolved: Callable[[int], BaseException | None] | None = None
@@ -66,25 +63,16 @@ class Connection:
         self._next_task = 1
         self._next_blob = 1
         self._next_request = 1
-        self._next_inquiry = 1
-        self._inquiries: dict[tuple[int, int], tuple[threading.Event, list[bytes]]] = {}
-        self._released: deque[int] = deque()
-        self._dropped: deque[bytes] = deque()
-        self._tell_soon = False
+        self._inquiries = Inquiries()
+        self._leftovers = Leftovers(self.consumer, self._wake_sender)
         self._failed: dict[int, weakref.ref[Future[Any]]] = {}
         self._engine = EngineProcess()
-        self._reader = _wire.FrameReader(self._engine.socket)
-        try:
-            self._frames = self._reader.frames()
-            origin = self._shake_hands(version)
-        except BaseException:
-            self._engine.wait(0)
-            self._engine.close()
-            raise
+        self._reader = SharedReader(self._engine.socket)
+        origin = self._engine.greet(self._reader, version)
         self.outgoing = Outgoing(self._engine.socket, self._late_frames)
+        self._incoming = Incoming(self._engine.socket, self._reader, self)
         self.output = OutputWriter(self._acknowledge_output)
         self.producer = SegmentProducer(origin, self.outgoing.append_with_descriptor, self._tell)
-        self._thread = threading.Thread(target=self._read, name="swiftlet-reader", daemon=True)
 
     def start(self, settings: Settings) -> None:
         """Sends CONFIGURE, after the blobs and requests it names, and begins to work."""
@@ -92,7 +80,7 @@ class Connection:
             self._append(_wire.CONFIGURE, 0, _wire.pack_attributes(settings))
         _exit.register(self)
         self.outgoing.start()
-        self._thread.start()
+        self.outgoing.never_waits_on(self._incoming.start())
         self.outgoing.flush()
 
     @property
@@ -104,6 +92,7 @@ class Connection:
 
     def wait_for_room(self) -> None:
         """Waits while the arguments of calls that have not ended fill the engine's budget."""
+        self._incoming.attend()
         if not self._has_room.wait(NOTICE_AFTER):
             self.outgoing.notice_waiting()
             self._has_room.wait()
@@ -211,20 +200,17 @@ class Connection:
 
     def inquire(self, kind: int, ident: int, answer: int) -> bytes:
         """Sends a question and waits for its answer. ``EngineDiedError`` if none will come."""
-        event = threading.Event()
+        if kind == _wire.STATUS:
+            ident = self._inquiries.number()
+        inquiry = self._inquiries.ask(answer, ident)
         with self.outgoing.lock:
-            if kind == _wire.STATUS:
-                ident = self._next_inquiry
-                self._next_inquiry = ident + 1
-            entry = self._inquiries.setdefault((answer, ident), (event, []))
             self._append(kind, ident, b"")
         self.outgoing.flush()
-        while not entry[0].wait(0.1 if self.ended.is_set() else None):
-            if self.ended.is_set():
-                raise self._failure or RuntimeError("the executor has been shut down")
-        if not entry[1]:
+        self._incoming.attend()
+        inquiry.answered.wait()
+        if inquiry.answer is None:
             raise self._failure or RuntimeError("the executor has been shut down")
-        return entry[1][0]
+        return inquiry.answer
 
     def check_open(self) -> None:
         """Raises what there is to say if no call can be submitted any more."""
@@ -243,6 +229,7 @@ class Connection:
             self._closing = True
             self._append(_wire.SHUTDOWN, 0, b"", int(cancel))
         self.outgoing.wake()
+        self._incoming.attend()
 
     def end_at_exit(self) -> None:
         """The interpreter exits: what was submitted is finished."""
@@ -251,13 +238,14 @@ class Connection:
     def orphan(self) -> None:
         """``shut_down(False)`` for finalisers: takes no lock."""
         self._orphaned = True
-        self.tell_soon()
+        self._wake_sender()
 
     def abandon(self) -> None:
         """Ends everything at once; open futures are cancelled."""
         self._closing = self._abandoned = True
         with contextlib.suppress(OSError):
             self._engine.socket.shutdown(2)
+        self._incoming.attend()
 
     # What futures ask for
 
@@ -270,28 +258,29 @@ class Connection:
         """The future has been cancelled: ends its call. Never waits."""
         if self.tasks.pop(future._ident, None) is not None:
             self.outgoing.post(_wire.frame(_wire.CANCEL, future._ident))
+            self._incoming.ended_otherwise(future)
 
     def abandoned(self, ident: int, body: bytes | None) -> None:
         """Nobody refers to a task any more; ``body``: its outcome if nobody has looked at it. For
         finalisers.
         """
         self._failed.pop(ident, None)
-        self._released.append(ident)
-        if body is not None and not _outcome.is_small(body):
-            self._dropped.append(body)
-            self.tell_soon()
-        elif len(self._released) > RELEASE_TOGETHER:
-            self.tell_soon()
+        self._leftovers.release(ident)
+        if body is not None:
+            self._leftovers.drop(body)
 
-    def before_wait(self) -> None:
-        """Somebody is going to wait for a future: what has gathered has to go out."""
+    def wait_for(self, future: Future[Any], deadline: float | None) -> None:
+        """Somebody is going to wait for the future: what has gathered goes out, and where nothing else is
+        under way the calling thread reads until the future is done. It may return before that.
+        """
         if self.outgoing.waiting():
             self.outgoing.flush(patient=False)
+        if len(self.tasks) == 1 and future._ident in self.tasks and not future._is_watched():
+            self._incoming.read_for(future, deadline)
 
-    def tell_soon(self) -> None:
-        """Has what finalisers left behind sent to the engine soon. Takes no lock."""
-        self._tell_soon = True
-        self.outgoing.wake()
+    def attend(self) -> None:
+        """Somebody waits for a future by a latch, a callback or whatever."""
+        self._incoming.attend()
 
     # Sending
 
@@ -306,74 +295,44 @@ class Connection:
     def _acknowledge_output(self, count: int) -> None:
         self.outgoing.post(_wire.frame(_wire.OUTPUT_ACK, count))
 
+    def _wake_sender(self) -> None:
+        self.outgoing.wake()
+
     def _late_frames(self) -> bytes:
         """What finalisers left behind, once it is worth a frame."""
-        if not self._tell_soon and len(self._released) <= RELEASE_TOGETHER:
-            return b""
-        self._tell_soon = False
-        frames: list[bytes] = []
-        while self._dropped:
-            for part in _outcome.segment_parts(self._dropped.popleft()):
-                deque.append(self.consumer.freed, part.segment)
-        released = [self._released.popleft() for _ in range(len(self._released))]
-        if released:
-            body = struct.pack(f"<{len(released)}Q", *released)
-            frames.append(_wire.frame(_wire.RELEASE, 0, body))
-        freed = self.consumer.take_free_frame()
-        if freed is not None:
-            frames.append(freed)
+        frames = self._leftovers.frames()
         if self._orphaned and not self._closing:
             self._closing = True
             frames.append(_wire.frame(_wire.SHUTDOWN, 0))
         return b"".join(frames)
 
-    # Reading
+    # What arrives. On the reading thread, but for ``settle_own``
 
-    def _shake_hands(self, version: str) -> int:
-        """Exchanges HELLO; the number that the engine gives this connection."""
-        sock = self._engine.socket
-        hello: dict[str, AttributeValue] = {"role": "client", "version": version, "pid": os.getpid()}
-        sock.settimeout(HANDSHAKE_SECONDS)
-        try:
-            sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, _wire.pack_attributes(hello)))
-            while self._reader.receive():
-                for kind, _, ident, body in self._reader.frames():
-                    if kind == _wire.GOODBYE:
-                        raise self._died(f"the engine refused the connection: {bytes(body).decode()}")
-                    if kind != _wire.HELLO or ident != _wire.PROTOCOL_VERSION:
-                        raise self._died(
-                            f"the engine speaks another protocol (version {ident}, frame {kind})"
-                        )
-                    attributes, _ = _wire.unpack_attributes(body)
-                    sock.settimeout(None)
-                    return int(attributes.get("origin", 1))  # type: ignore[arg-type]
-        except OSError as error:
-            raise self._died(f"the engine did not answer: {error}") from error
-        raise self._died("the engine did not start")
-
-    def _read(self) -> None:
-        self.outgoing.never_wait_on_this_thread()
-        reader = self._reader
+    def handle(self, frames: Iterator[tuple[int, int, int, _wire.Buffer]]) -> None:
+        """Does what the frames say. Never sends, never waits."""
         tasks = self.tasks
-        reason = ""
-        try:
-            while True:
-                for kind, flags, ident, body in reader.frames():
-                    if kind == _wire.OUTCOME:
-                        future = tasks.pop(ident, None)
-                        data = body if type(body) is bytes else bytes(body)
-                        if future is None:
-                            self._drop(data)
-                            continue
-                        self._settle(future, data)
-                        del future
-                    else:
-                        self._handle(kind, flags, ident, body)
-                if not reader.receive():
-                    break
-        except BaseException as error:
-            reason = f"{type(error).__name__}: {error}"
-        self._finish(reason)
+        for kind, flags, ident, body in frames:
+            if kind == _wire.OUTCOME:
+                future = tasks.pop(ident, None)
+                data = body if type(body) is bytes else bytes(body)
+                if future is None:
+                    self._leftovers.drop(data)  # it crossed the cancel of its task
+                    continue
+                self._settle(future, data)
+                del future
+            else:
+                self._handle(kind, flags, ident, body)
+
+    def settle_own(self, future: Future[Any], body: bytes) -> bool:
+        """Ends a future whose only waiter is the calling thread; false if that is left to the reading thread.
+        After an interruption within this the outcome is handled once more, by ``handle``.
+        """
+        if body[0] != _wire.KIND_VALUE or not _outcome.is_small(body) or self.on_outcome is not None:
+            return False
+        if not future._settle_own(body):
+            return False
+        self.tasks.pop(future._ident, None)
+        return True
 
     def _settle(self, future: Future[Any], body: bytes) -> None:
         kind = body[0]
@@ -389,13 +348,7 @@ class Connection:
             self._failed[future._ident] = weakref.ref(future)
             settled = future._settle(FINISHED, body)
         if not settled:
-            self._drop(body)
-
-    def _drop(self, body: bytes) -> None:
-        """An outcome crossed the cancel of its task."""
-        if not _outcome.is_small(body):
-            self._dropped.append(body)
-            self.tell_soon()
+            self._leftovers.drop(body)
 
     def _handle(self, kind: int, flags: int, ident: int, body: _wire.Buffer) -> None:
         if kind == _wire.STARTED:
@@ -415,10 +368,7 @@ class Connection:
             self.producer.set_budget(ident)
             self._set_full(ident >= _NO_ROOM)
         elif kind in (_wire.EXPLANATION, _wire.STATUS_IS):
-            entry = self._inquiries.pop((kind, ident), None)
-            if entry is not None:
-                entry[1].append(bytes(body))
-                entry[0].set()
+            self._inquiries.answered(kind, ident, bytes(body))
         elif kind == _wire.EVENT:
             if self.on_event is not None:
                 self.on_event(ident, bytes(body))
@@ -429,7 +379,7 @@ class Connection:
 
     # The end
 
-    def _finish(self, reason: str) -> None:
+    def stream_ended(self, reason: str) -> None:
         """The connection has ended: every open future ends, and so do the threads and the process."""
         self._engine.socket.close()
         if self.leaves:
@@ -441,7 +391,7 @@ class Connection:
             if self._abandoned:
                 self._failure = RuntimeError("cannot schedule new futures after shutdown")
             elif not expected:
-                self._failure = self._died(reason or self._farewell or "the engine died")
+                self._failure = self._engine.died(reason or self._farewell or "the engine died")
             self._closing = True
         self._set_full(False)
         self.outgoing.close()
@@ -452,20 +402,13 @@ class Connection:
             else:
                 future._settle(FINISHED, None, self._failure)
             del future
-        for event, _ in list(self._inquiries.values()):
-            event.set()
+        self._inquiries.close()
         if self.on_event is not None:
             self.on_event(0, b"")
         self.output.stop()
         self._engine.close()
         self.ended.set()
         _exit.forget(self)
-
-    def _died(self, what: str) -> EngineDiedError:
-        if self._engine.process.poll() is None:
-            with contextlib.suppress(Exception):
-                self._engine.process.wait(1.0)
-        return EngineDiedError(f"{what}; {self._engine.how_it_ended()}\nMake a new executor to go on.")
 
     def forked(self) -> None:
         """In a forked child: all of this belongs to the parent. Nothing here waits or says anything."""
@@ -477,6 +420,8 @@ class Connection:
         self._failure = error
         self._closing = True
         self.outgoing.close_after_fork()
+        self._incoming.close_after_fork()
+        self._inquiries.close()
         self._engine.forget()
         for future in list(self.tasks.values()):
             future._detach(error)

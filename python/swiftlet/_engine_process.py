@@ -9,9 +9,11 @@ import socket
 import subprocess
 import tempfile
 
+from swiftlet import _wire
 from swiftlet._errors import EngineDiedError, signal_name
 
 _STDERR_TAIL = 4096
+_HANDSHAKE_SECONDS = 30.0
 
 
 def find_binary() -> str:
@@ -67,6 +69,43 @@ class EngineProcess:
             raise EngineDiedError(f"the engine {binary!r} could not be started: {error}") from error
         finally:
             theirs.close()
+
+    def greet(self, reader: _wire.FrameReader, version: str) -> int:
+        """Exchanges HELLO with the engine; the number that it gives this connection. ``EngineDiedError``, and
+        the process is gone, if that is not possible.
+        """
+        try:
+            return self._exchange_hello(reader, version)
+        except BaseException:
+            self.wait(0)
+            self.close()
+            raise
+
+    def _exchange_hello(self, reader: _wire.FrameReader, version: str) -> int:
+        hello: dict[str, _wire.AttributeValue] = {"role": "client", "version": version, "pid": os.getpid()}
+        sock = self.socket
+        sock.settimeout(_HANDSHAKE_SECONDS)
+        try:
+            sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, _wire.pack_attributes(hello)))
+            while reader.receive():
+                for kind, _, ident, body in reader.frames():
+                    if kind == _wire.GOODBYE:
+                        raise self.died(f"the engine refused the connection: {bytes(body).decode()}")
+                    if kind != _wire.HELLO or ident != _wire.PROTOCOL_VERSION:
+                        raise self.died(f"the engine speaks another protocol (version {ident}, frame {kind})")
+                    attributes, _ = _wire.unpack_attributes(body)
+                    sock.settimeout(None)
+                    return int(attributes.get("origin", 1))  # type: ignore[arg-type]
+        except OSError as error:
+            raise self.died(f"the engine did not answer: {error}") from error
+        raise self.died("the engine did not start")
+
+    def died(self, what: str) -> EngineDiedError:
+        """The error that says what happened, how the process ended, and what to do."""
+        if self.process.poll() is None:
+            with contextlib.suppress(Exception):
+                self.process.wait(1.0)
+        return EngineDiedError(f"{what}; {self.how_it_ended()}\nMake a new executor to go on.")
 
     def wait(self, timeout: float) -> None:
         """Waits for the process, whose connection has ended, to be gone; kills it if it is not in time."""

@@ -8,8 +8,10 @@ The payload is a pickle of a dict of builtins: ``type``, ``message``, ``tracebac
 
 from __future__ import annotations
 
+import linecache
 import os
 import pickle
+import re
 import socket
 import sys
 import traceback
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from swiftlet._segments import SegmentConsumer, SegmentProducer
 
 _CHAIN_LIMIT = 20
+_PLACE = re.compile(r'  File "(.+)", line (\d+), in ')
 
 
 class RemoteTraceback(Exception):
@@ -91,7 +94,8 @@ def load_error(parts: Sequence[Part], consumer: SegmentConsumer | None = None) -
     try:
         content = loads(parts, consumer)
         type_name, message = content["type"], content["message"]
-        remote = RemoteTraceback(content["traceback"], content["host"], content["pid"], content["rank"])
+        text = with_source_lines(content["traceback"])
+        remote = RemoteTraceback(text, content["host"], content["pid"], content["rank"])
         chain = [_load_one(data) for data in content["chain"]]
     except Exception as failure:
         return RemoteError("unreadable error", f"the error a task raised could not be read: {failure!r}")
@@ -104,6 +108,20 @@ def load_error(parts: Sequence[Part], consumer: SegmentConsumer | None = None) -
         below = context
     error.__cause__ = remote
     return error
+
+
+def with_source_lines(text: str) -> str:
+    """A traceback with the lines of code that only this process knows, such as those of a notebook cell."""
+    lines = text.splitlines(keepends=True)
+    complete: list[str] = []
+    for line, below in zip(lines, [*lines[1:], ""]):
+        complete.append(line)
+        place = _PLACE.match(line)
+        if place is not None and not below.startswith("    "):
+            code = linecache.getline(place[1], int(place[2])).strip()
+            if code:
+                complete.append(f"    {code}\n")
+    return "".join(complete)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -20,6 +20,7 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -40,7 +41,7 @@ NOTIFIED = "CANCELLED_AND_NOTIFIED"
 FINISHED = "FINISHED"
 _DONE = frozenset((CANCELLED, NOTIFIED, FINISHED))
 
-_NOTHING, _UNDECODED, _DECODING = 0, 1, 2
+_NOTHING, _UNDECODED = 0, 1  # else the token of the thread that decodes
 
 _LOGGER = logging.getLogger("concurrent.futures")
 _birth = threading.RLock()
@@ -55,7 +56,9 @@ class Link(Protocol):
 
     def abandoned(self, ident: int, body: bytes | None) -> None: ...
 
-    def before_wait(self) -> None: ...
+    def wait_for(self, future: Future[Any], deadline: float | None) -> None: ...
+
+    def attend(self) -> None: ...
 
 
 class Future(concurrent.futures.Future[T]):
@@ -91,7 +94,7 @@ class Future(concurrent.futures.Future[T]):
         self._ident = 0
         self._name = name
         self._body: bytes | None = None
-        self._phase = _NOTHING
+        self._phase: object = _NOTHING
 
     # What the standard library's functions look at
 
@@ -108,6 +111,8 @@ class Future(concurrent.futures.Future[T]):
 
     @property
     def _waiters(self) -> list[Any]:  # type: ignore[override]
+        if self._link is not None:
+            self._link.attend()
         watchers = self._watchers
         if watchers is None:
             watchers = self._watchers = []
@@ -198,6 +203,8 @@ class Future(concurrent.futures.Future[T]):
         """Calls ``fn(future)`` when the future is done: on a thread of its own, or at once if it is done
         already.
         """
+        if self._link is not None:
+            self._link.attend()
         while self._state not in _DONE:
             guard = self._guard
             with guard or _birth:
@@ -244,7 +251,7 @@ class Future(concurrent.futures.Future[T]):
     def __del__(self) -> None:
         link = getattr(self, "_link", None)
         if link is not None and self._ident:
-            link.abandoned(self._ident, self._body if self._phase == _UNDECODED else None)
+            link.abandoned(self._ident, self._body if self._phase is _UNDECODED else None)
 
     # For the connection
 
@@ -264,6 +271,20 @@ class Future(concurrent.futures.Future[T]):
                 guard.notify_all()
         if self._callbacks is not None:
             _serial.callbacks.run(self._invoke_callbacks)
+        return True
+
+    def _is_watched(self) -> bool:
+        """True if somebody else waits for the end, or did."""
+        return bool(self._watchers or self._callbacks or self._guard)
+
+    def _settle_own(self, body: bytes) -> bool:
+        """Ends the future with a value for the calling thread, the only one that waits; False, and it has not
+        ended, if it is not the only one, or if the call was said to be running.
+        """
+        with _birth:
+            if self._is_watched() or self._state != PENDING:
+                return False
+            self._end(FINISHED, body, None)
         return True
 
     def _end(self, state: str, body: bytes | None, error: BaseException | None) -> None:
@@ -318,8 +339,14 @@ class Future(concurrent.futures.Future[T]):
                 _LOGGER.exception("exception calling callback for %r", self)
 
     def _wait(self, timeout: float | None) -> None:
-        if self._link is not None:
-            self._link.before_wait()
+        link = self._link
+        if link is not None:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            link.wait_for(self, deadline)
+            if self._state in _DONE:
+                return
+            if deadline is not None:
+                timeout = deadline - time.monotonic()
         latch = _Latch()
         while True:
             guard = self._guard
@@ -340,30 +367,34 @@ class Future(concurrent.futures.Future[T]):
 
     def _decode(self) -> None:
         """Turns the bytes into the value or the exception, if that has not been done. One thread does it."""
-        with _birth:
-            mine = self._phase == _UNDECODED
-            if mine:
-                self._phase = _DECODING
-        if not mine:
-            if self._phase == _DECODING:
-                condition = self._condition
-                with condition:
-                    while self._phase == _DECODING:
-                        condition.wait()
-                self._decode()
-            return
-        body, link = self._body, self._link
-        assert body is not None
-        assert link is not None
+        token = object()
         try:
+            with _birth:
+                if self._phase is _UNDECODED:
+                    self._phase = token
+            if self._phase is not token:
+                return self._await_decoding()
+            body, link = self._body, self._link
+            assert body is not None
+            assert link is not None
             self._result, self._exception = link.decode(self, body)
+            self._decoded(_NOTHING)
+            self._body = body[:28]
         except BaseException:  # Ctrl-C: the next one to ask tries again
-            self._decoded(_UNDECODED)
+            if self._phase is token:
+                self._decoded(_UNDECODED)
             raise
-        self._body = body[:28]
-        self._decoded(_NOTHING)
 
-    def _decoded(self, phase: int) -> None:
+    def _await_decoding(self) -> None:
+        """Another thread decodes: waits for it; decodes if it was interrupted."""
+        condition = self._condition
+        with condition:
+            while self._phase is not _NOTHING and self._phase is not _UNDECODED:
+                condition.wait()
+        if self._phase is _UNDECODED:
+            self._decode()
+
+    def _decoded(self, phase: object) -> None:
         with _birth:
             self._phase = phase
             guard = self._guard

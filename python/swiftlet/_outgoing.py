@@ -71,9 +71,9 @@ class Outgoing:
         self._thread.start()
         self._never_waits.add(self._thread.ident or 0)
 
-    def never_wait_on_this_thread(self) -> None:
+    def never_waits_on(self, thread: int) -> None:
         """For the thread that reads: nothing it runs may wait for the engine to read."""
-        self._never_waits.add(threading.get_ident())
+        self._never_waits.add(thread)
 
     # Appending. The caller that needs several frames to stay together holds ``lock``.
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import types
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
@@ -35,6 +37,7 @@ __all__ = [
 
 _PLAIN = frozenset((int, float, str, bool, type(None), bytes))
 _THRESHOLD = 64 * 1024
+_NAMELESS = "<dynamic-code>"  # what newer versions of cloudpickle put for the file of a function by value
 
 _dumps_plain = pickle.dumps
 
@@ -153,6 +156,10 @@ def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference
 
         class CloudReferencePickler(cloudpickle.Pickler):  # type: ignore[misc,unused-ignore]
             reference: Reference | None = None
+            dispatch_table = ChainMap(
+                {types.CodeType: _code_reducer(cloudpickle.Pickler.dispatch_table[types.CodeType])},
+                cloudpickle.Pickler.dispatch_table,
+            )
 
             def reducer_override(self, obj: Any) -> Any:
                 if self.reference is not None:
@@ -178,6 +185,18 @@ def _follow(value: Any, path: tuple[object, ...]) -> Any:
     for key in path:
         value = value[key]
     return value
+
+
+def _code_reducer(reduce: Callable[[Any], Any]) -> Callable[[types.CodeType], Any]:
+    """``reduce`` of cloudpickle, but code keeps the name of its file: else a traceback of the worker could
+    not show the line that failed.
+    """
+
+    def reduce_code(code: types.CodeType) -> Any:
+        make, args = reduce(code)
+        return make, tuple("".join(code.co_filename) if arg == _NAMELESS else arg for arg in args)
+
+    return reduce_code
 
 
 def _needs_cloudpickle(data: bytes) -> bool:

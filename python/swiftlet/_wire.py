@@ -101,8 +101,11 @@ _BLOCK = int(socket.MSG_CMSG_CLOEXEC)  # plain integers: the enumeration's arith
 _DO_NOT_BLOCK = _BLOCK | int(socket.MSG_DONTWAIT)
 _TRUNCATED = int(socket.MSG_CTRUNC)
 _ANCILLARY_SIZE = socket.CMSG_SPACE(16 * array.array("i").itemsize)
+_SMALL_RECEIVE = ((_RECEIVE_SIZE,), (_ANCILLARY_SIZE,), (_DO_NOT_BLOCK,))
+_LARGE_RECEIVE = ((_LARGE_RECEIVE_SIZE,), (_ANCILLARY_SIZE,), (_DO_NOT_BLOCK,))
 
 Buffer = Union[bytes, bytearray, memoryview]
+Message = tuple[bytes, "list[tuple[int, int, bytes]]", int, Any]  # what `recvmsg` returns
 
 
 class SegmentPart(NamedTuple):
@@ -289,14 +292,22 @@ class FrameReader:
 
     def receive(self, block: bool = True) -> bool:
         """Takes in what has arrived, waiting for it if ``block``. False at end of file."""
-        flags = _BLOCK if block else _DO_NOT_BLOCK
         size = _RECEIVE_SIZE if self._need < _RECEIVE_SIZE else _LARGE_RECEIVE_SIZE
         try:
-            data, ancillary, received, _ = self._socket.recvmsg(size, _ANCILLARY_SIZE, flags)
+            message = self._socket.recvmsg(size, _ANCILLARY_SIZE, _BLOCK if block else _DO_NOT_BLOCK)
         except BlockingIOError:
             return True
         except (ConnectionResetError, BrokenPipeError):
             return False
+        return self.add(message)
+
+    def receive_arguments(self) -> tuple[tuple[int], tuple[int], tuple[int]]:
+        """For ``map``: what ``recvmsg`` is to be called with so that it does not wait."""
+        return _SMALL_RECEIVE if self._need < _RECEIVE_SIZE else _LARGE_RECEIVE
+
+    def add(self, message: Message) -> bool:
+        """Takes in what ``recvmsg`` returned. False at end of file."""
+        data, ancillary, received, _ = message
         if ancillary:
             self._take_descriptors(ancillary)
         if received & _TRUNCATED:

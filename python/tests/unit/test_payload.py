@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import linecache
 import math
 import os
 import pickle
@@ -16,6 +17,7 @@ import numpy
 import pytest
 
 from swiftlet import _payload, _wire
+from swiftlet._errorpayload import with_source_lines
 from swiftlet._payload import (
     Input,
     RemoteError,
@@ -262,6 +264,25 @@ def test_an_exception_keeps_its_type_message_and_remote_traceback() -> None:
     assert "KeyError: 'inner'" in text
     assert f"in process {os.getpid()} on" in text
     assert isinstance(error.__context__, KeyError)
+
+
+def test_a_function_by_value_keeps_the_name_of_its_file() -> None:
+    code = compile("def fail():\n  raise ValueError(1)", "/somewhere/script.py", "exec")
+    module = {"__name__": "__main__"}
+    exec(code, module)
+    assert loads(dumps(module["fail"])).__code__.co_filename == "/somewhere/script.py"
+
+
+def test_the_remote_traceback_shows_lines_that_only_the_client_has() -> None:
+    text = 'Traceback (most recent call last):\n  File "<cell 7>", line 2, in fail\nValueError: 1\n'
+    linecache.cache["<cell 7>"] = (30, None, ["def fail():\n", "    raise ValueError(1)\n"], "<cell 7>")
+    try:
+        shown = with_source_lines(text)
+    finally:
+        del linecache.cache["<cell 7>"]
+    assert shown.splitlines()[1:3] == ['  File "<cell 7>", line 2, in fail', "    raise ValueError(1)"]
+    assert with_source_lines(shown) == shown
+    assert with_source_lines(text) == text
 
 
 @pytest.mark.parametrize("error", [Awkward(4, "bad"), Doubling("x")])

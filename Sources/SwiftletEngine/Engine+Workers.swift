@@ -127,7 +127,10 @@ extension Engine {
             guard header.id == protocolVersion else {
                 throw WireError("the worker speaks version \(header.id) of the protocol, the engine \(protocolVersion)")
             }
-            if try Attributes(&reader)[integer: "segments"] == 0 { worker.peer.takesSegments = false }
+            let attributes = try Attributes(&reader)
+            if attributes[integer: "segments"] == 0 { worker.peer.takesSegments = false }
+            // It may be heard, and its result too, before the one that forked it is.
+            if worker.process == 0, let process = attributes[integer: "pid"] { worker.process = pid_t(clamping: process) }
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }

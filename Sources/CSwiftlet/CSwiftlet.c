@@ -230,7 +230,7 @@ pid_t sl_reap(int *status, uint64_t *max_rss_kib) {
 
 void sl_ignore_terminal_signals(void) {
   struct sigaction action = {.sa_handler = SIG_IGN};
-  int signals[] = {SIGPIPE, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGHUP};
+  int signals[] = {SIGPIPE, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGHUP, SIGXFSZ};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
 }
 

@@ -27,7 +27,7 @@ extension Engine {
         let now = sl_monotonic_ns()
         runs[task] = Run(worker: id, attempt: attempt, start: sl_unix_ns(), begun: now)
         worker.current = task
-        worker.outputs.last?.startTail()
+        worker.outputs.last?.startTail(hadCall: worker.lastAssigned != task || worker.assignedInTurn != loop.turn)
         if worker.isAnnounced { unannounced.append(worker) }
         worker.isAnnounced = false
         scheduleAnnouncement()

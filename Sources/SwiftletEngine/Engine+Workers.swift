@@ -89,6 +89,7 @@ extension Engine {
     func send(_ task: TaskID, to id: WorkerID, attempt: Int) {
         guard let worker = workers[id], let call = tasks[task]?.call, !call.isEmpty else { return }
         worker.isUp = true
+        (worker.lastAssigned, worker.assignedInTurn) = (task, loop.turn)
         call.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
             guard let layout = try? CallLayout(&reader) else { return }

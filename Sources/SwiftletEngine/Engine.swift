@@ -15,7 +15,8 @@ public final class Engine {
     let client: Peer
     let guardian: Spawner
     let log: EngineLog
-    let clientProcess: pid_t?
+    /// The client's end is the end of its connection; where a copy of that lives on in another process, this tells.
+    private var clientWatch: ProcessWatch?
     /// Called once when the engine has nothing left to do; the process (or the thread) can end.
     let onEnd: () -> Void
 
@@ -87,7 +88,6 @@ public final class Engine {
         self.loop = loop
         self.log = log
         self.onEnd = onEnd
-        self.clientProcess = clientProcess
         client = Peer(origin: 1, link: link)
         guardian = try Spawner.startGuardian(arguments: guardianArguments, loop: loop).spawner
         peers[1] = client
@@ -98,6 +98,9 @@ public final class Engine {
         guardian.onForked = { [unowned self] in forked($0, $1, by: guardian) }
         guardian.onEnded = { [unowned self] in processEnded($0, $1, by: guardian) }
         loop.gathering = { [unowned self] in gatheringTime }
+        clientWatch = clientProcess.flatMap { process in
+            ProcessWatch(process: process, loop: loop) { [unowned self] in clientIsGone(reason: "process \(process) has ended") }
+        }
         sendHello(to: client)
         log.write("engine \(getpid()) started")
     }

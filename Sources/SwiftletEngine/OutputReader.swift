@@ -23,6 +23,9 @@ final class OutputReader: EventHandler {
     private var isOpen = true
     private var line: [UInt8] = []
     private let keepsTail: Bool
+    /// The turn of the loop in which something was last read, and how much of `tail` was read in it.
+    private var lastTurn: UInt64 = 0
+    private var readInLastTurn = 0
 
     init(descriptor: Int32, keepsTail: Bool, loop: EventLoop) {
         self.descriptor = descriptor
@@ -66,13 +69,19 @@ final class OutputReader: EventHandler {
         line = []
     }
 
-    /// Forgets the tail: another task begins.
-    func startTail() { if !tail.isEmpty { tail = [] } }
+    /// Another task begins: forgets what was printed before it. Where the worker had its call already, it may have printed
+    /// what was read in this turn of the loop.
+    func startTail(hadCall: Bool) {
+        let kept = hadCall && lastTurn == loop.turn ? readInLastTurn : 0
+        if tail.count > kept { tail.removeFirst(tail.count - kept) }
+    }
 
     private func add(_ bytes: ArraySlice<UInt8>) {
         if keepsTail {
             tail.append(contentsOf: bytes)
             if tail.count > Self.tailSize { tail.removeFirst(tail.count - Self.tailSize) }
+            if lastTurn != loop.turn { (lastTurn, readInLastTurn) = (loop.turn, 0) }
+            readInLastTurn = min(readInLastTurn + bytes.count, tail.count)
         }
         line.append(contentsOf: bytes)
         let newline = UInt8(ascii: "\n"), carriageReturn = UInt8(ascii: "\r")

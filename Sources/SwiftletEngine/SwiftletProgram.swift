@@ -67,7 +67,7 @@ public enum SwiftletProgram {
         do {
             let engine = try Engine(
                 loop: loop, client: link, guardianArguments: ["swiftlet", "guardian"],
-                clientProcess: options.values["--client-pid"].flatMap { Int32($0) },
+                clientProcess: options.values["--client-pid"].flatMap { Int32($0) }.flatMap { $0 == getppid() ? $0 : nil },
                 log: EngineLog(path: options.values["--log"]), onEnd: {})
             withExtendedLifetime(engine) { loop.run() }
         } catch {

@@ -36,6 +36,9 @@ final class Worker {
 
     var process: pid_t = 0
     var current: TaskID?
+    /// The call it was given last, and in which turn of the loop.
+    var lastAssigned: TaskID?
+    var assignedInTurn: UInt64 = 0
     /// The client has been told that `current` is running, or will be.
     var isAnnounced = true
     /// How many answers to RECALL for a task are still to come whose recall was settled without them.

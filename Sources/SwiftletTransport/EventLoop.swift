@@ -38,6 +38,8 @@ public final class EventLoop {
     private var timers = TimerQueue()
     private var afterEvents: [() -> Void] = []
     private var running = false
+    /// How often the loop has waited for events.
+    public private(set) var turn: UInt64 = 0
 
     /// How long to let events gather before the next turn, in nanoseconds; asked for before each wait.
     public var gathering: () -> UInt64 = { 0 }
@@ -100,6 +102,7 @@ public final class EventLoop {
             if pause > 0 { sl_sleep_ns(pause) }
             let count = Int(sl_poll_wait(poll, &ready, 128, timeout()))
             precondition(count >= 0, "waiting for events failed")
+            turn += 1
             for order in [Order.early, .normal] {
                 for event in ready.prefix(count) where registrations[event.token]?.order == order {
                     registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))

@@ -49,7 +49,17 @@ import Testing
         reader.ready(.read)
         #expect(reader.tail.count == 4096)
         #expect(String(decoding: reader.tail, as: UTF8.self).hasSuffix("end\n"))
-        reader.startTail()
+        reader.startTail(hadCall: false)
+        #expect(reader.tail.isEmpty)
+    }
+
+    @Test func theTailKeepsWhatTheNextCallOfABusyWorkerMayHavePrinted() throws {
+        let (reader, writing, _) = try make()
+        print("of either call\n", to: writing)
+        reader.ready(.read)
+        reader.startTail(hadCall: true)
+        #expect(String(decoding: reader.tail, as: UTF8.self) == "of either call\n")
+        reader.startTail(hadCall: false)
         #expect(reader.tail.isEmpty)
     }
 }

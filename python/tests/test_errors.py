@@ -100,6 +100,15 @@ def test_a_worker_that_exits(executor):
     assert executor.submit(operator.add, 1, 2).result(30) == 3
 
 
+def test_the_last_words_of_a_call_right_behind_another_one(warm):
+    """The worker goes on to it by itself: its words may be read before the result of the call before it."""
+    for _ in range(20):
+        before = [warm.submit(operator.add, number, 1) for number in range(20)]
+        last = warm.submit(complain_and_die, 7)
+        assert "the last words" in str(last.exception(30))
+        assert [future.result(30) for future in before] == list(range(1, 21))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_is_killed(executor, number):
     with pytest.raises(WorkerLostError, match=number.name) as raised:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 CLIENT = """
-import os, subprocess, sys, time
+import ctypes, os, subprocess, sys, time
 from swiftlet import SingleNodeExecutor
 
 def leave_children_behind():
@@ -32,6 +32,8 @@ def leave_children_behind():
     time.sleep(600)
 
 with SingleNodeExecutor(max_workers=2, block_allocation=%(warm)s) as executor:
+    if os.environ.get("FORK_IN_C") and ctypes.CDLL(None).fork() == 0:
+        ctypes.CDLL(None).pause()
     future = executor.submit(leave_children_behind)
     try:
         future.result()
@@ -68,12 +70,12 @@ def descendants(root: int) -> dict[int, str]:
 class Run:
     """A client with a call that is running and has children."""
 
-    def __init__(self, tmp_path: Path, warm: bool) -> None:
+    def __init__(self, tmp_path: Path, warm: bool, **variables: str) -> None:
         script = tmp_path / "client.py"
         fifo = tmp_path / "pids"
         os.mkfifo(fifo)
         script.write_text(CLIENT % {"warm": warm, "fifo": str(fifo)})
-        environment = dict(os.environ, SWIFTLET_LOG=str(tmp_path / "engine.log"))
+        environment = dict(os.environ, SWIFTLET_LOG=str(tmp_path / "engine.log"), **variables)
         self.log = tmp_path / "engine.log"
         self.client = subprocess.Popen(
             [sys.executable, str(script)],
@@ -123,9 +125,15 @@ class Run:
             os.close(watch)
 
 
-@pytest.fixture(params=[False, True], ids=["fresh", "warm"])
+OLD_KERNEL = {"SWIFTLET_NO_PIDFD": "1"}  # one before 5.3 cannot tell of the end of any process
+
+
+@pytest.fixture(
+    params=[(False, {}), (True, {}), (True, OLD_KERNEL)], ids=["fresh", "warm", "warm, old kernel"]
+)
 def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
-    run = Run(tmp_path, request.param)
+    warm, variables = request.param
+    run = Run(tmp_path, warm, **variables)
     yield run
     run.close()
 
@@ -133,6 +141,17 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
 def test_a_killed_client_leaves_nothing(run: Run) -> None:
     run.client.kill()
     assert run.survivors(2.5) == []
+
+
+def test_a_copy_of_the_connection_in_a_process_that_c_code_forked_keeps_nothing_alive(tmp_path: Path) -> None:
+    run = Run(tmp_path, True, FORK_IN_C="1")
+    try:
+        (copy,) = [pid for pid, command in run.tree.items() if "client.py" in command]
+        run.client.kill()
+        assert run.survivors(2.5) == [run.tree[copy]]
+        os.kill(copy, signal.SIGKILL)
+    finally:
+        run.close()
 
 
 def test_a_killed_engine_leaves_nothing_and_the_future_says_so(run: Run) -> None:

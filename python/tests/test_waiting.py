@@ -31,7 +31,9 @@ def pipe(tmp_path):
 
 
 class Waiting:
-    """A thread in ``future.result()`` that has come to read the socket itself."""
+    """A thread in ``future.result()`` that reads the socket itself, or has left that off because something
+    else arrived.
+    """
 
     def __init__(self, executor, future):
         self.outcome = None
@@ -39,7 +41,7 @@ class Waiting:
         self._thread = threading.Thread(target=self._wait)
         self._thread.start()
         incoming = executor._session.connection._incoming
-        while incoming._reads_for is not future:
+        while incoming._reads_for is not future and not future._watchers:
             os.sched_yield()
 
     def _wait(self):

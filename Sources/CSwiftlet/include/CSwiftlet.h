@@ -86,7 +86,7 @@ int sl_become_subreaper(void);
 int sl_die_with_parent(pid_t parent);
 /// Reaps one child that has ended without waiting: its id, 0 if none has ended, -1 if there is none.
 pid_t sl_reap(int *status, uint64_t *max_rss_kib);
-/// Ignores SIGPIPE and the terminal's signals: the engine ends by end of file, not by Ctrl-C.
+/// Ignores SIGPIPE, SIGXFSZ (the writing call fails instead) and the terminal's signals: the engine ends by end of file, not by Ctrl-C.
 void sl_ignore_terminal_signals(void);
 /// Raises the soft limit of open descriptors to the hard one, for this process; what it spawns gets the limit it had.
 void sl_raise_descriptor_limit(void);

@@ -21,7 +21,7 @@ from swiftlet._events import EventStream
 from swiftlet._futures import Future
 from swiftlet._references import Externals, Inputs
 from swiftlet._resources import Resources
-from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, environment
+from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, with_threads
 
 if TYPE_CHECKING:
     from swiftlet._graphs._run import RunGraph
@@ -72,7 +72,10 @@ class Session:
         self._requests: dict[Resources, int] = {}
         self._groups = groups
         self._events: EventStream | None = None
-        settings = {**_settings(warm, max_cores, max_workers, restart_limit), **launcher}
+        settings = {
+            **_settings(warm, max_cores, max_workers, restart_limit, base.threads_per_core),
+            **launcher,
+        }
         if warm:
             context = self._surroundings.initial(
                 base.cwd, base.error_log_file, base.threads_per_core, base.mpi_result
@@ -210,7 +213,7 @@ class _Plan(NamedTuple):
 
 
 def _settings(
-    warm: bool, max_cores: int | None, max_workers: int | None, restart_limit: int
+    warm: bool, max_cores: int | None, max_workers: int | None, restart_limit: int, threads: int | None
 ) -> dict[str, _wire.AttributeValue]:
     """The attributes of CONFIGURE."""
     if not sys.executable:
@@ -220,7 +223,7 @@ def _settings(
     settings: dict[str, _wire.AttributeValue] = {
         "mode": "warm" if warm else "fresh",
         "worker_argv": [*worker_command("__main__.py")],
-        "worker_env": [f"{name}={value}" for name, value in environment().items()],
+        "worker_env": [f"{name}={value}" for name, value in with_threads(threads).items()],
         "restart_limit": restart_limit,
     }
     try:

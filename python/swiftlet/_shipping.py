@@ -258,7 +258,7 @@ class Surroundings:
             directory = None
         return {
             "path": [os.path.join(base, entry) if entry else base for entry in self._path],
-            "env": _environment(threads) if whole else None,
+            "env": with_threads(threads) if whole else None,
             "cwd": directory,
             "error_log_file": error_log_file,
             "threads": threads or 1,
@@ -267,8 +267,8 @@ class Surroundings:
         }
 
 
-def _environment(threads: int | None) -> dict[str, str]:
-    """This process's environment with the thread variables set: as asked for, else 1 where the user set
+def with_threads(threads: int | None) -> dict[str, str]:
+    """The environment of calls, with the thread variables set: as asked for, else 1 where the user set
     none.
     """
     variables = environment()

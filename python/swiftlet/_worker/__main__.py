@@ -14,11 +14,14 @@ def main() -> None:
     root = os.path.dirname(os.path.dirname(here))
     sys.path[:] = [root, *(entry for entry in sys.path if entry != here)]
 
-    import cloudpickle  # noqa: F401  most calls need it, and importing it takes as long as ten of them
+    from swiftlet._worker import _hooks
 
-    from swiftlet._worker import _forkserver, _worker
+    with _hooks.kept_back():
+        import cloudpickle  # noqa: F401  most calls need it, and importing it takes as long as ten of them
 
-    _worker.run(_forkserver.serve(3))
+        from swiftlet._worker import _forkserver
+
+    _forkserver.serve(3)
 
 
 if __name__ == "__main__":

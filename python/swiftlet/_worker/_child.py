@@ -5,15 +5,15 @@ own.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found,unused-ignore]
 import gc
 import os
-import signal
 import sys
 import types
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from swiftlet import _wire
-from swiftlet._worker import _process, _slot
+from swiftlet._worker import _hooks, _process, _slot, _worker
 
 CONNECTION = 3
 
@@ -30,11 +30,15 @@ class Descriptors(NamedTuple):
     """Attributes of SPAWN: what it may use."""
 
 
-def become_worker(given: Descriptors) -> int:
-    """Leaves nothing of the fork server but its imports. The descriptor of the worker's connection."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def become_worker(given: Descriptors) -> NoReturn:
+    """Leaves nothing of the fork server but its imports, and works until the worker ends.
+
+    It does not return to the fork server's frames: taking them down would touch memory that is shared.
+    """
+    # `_signal`: what `signal` adds, enumerations, costs more pages of memory than all of this.
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     os.setsid()
     _process.die_with_parent(given.parent)
     _process.become_subreaper()
@@ -52,5 +56,6 @@ def become_worker(given: Descriptors) -> int:
         os.close(descriptor)
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
+    _hooks.give_back()
     gc.enable()
-    return CONNECTION
+    _worker.run(CONNECTION)

@@ -36,8 +36,11 @@ class Surroundings:
             return
         if self._home is None:
             self._home = os.getcwd()
-        os.makedirs(directory, exist_ok=True)
-        os.chdir(directory)
+        try:
+            os.chdir(directory)
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+            os.chdir(directory)
 
 
 def _set_path(path: list[str]) -> None:
@@ -49,9 +52,16 @@ def _set_path(path: list[str]) -> None:
 
 
 def _set_environment(wanted: Mapping[str, str]) -> None:
-    environment = os.environ
-    for name in environment.keys() - wanted.keys():
-        del environment[name]
-    for name, value in wanted.items():
-        if environment.get(name) != value:
-            environment[name] = value
+    # As bytes: each look into `os.environ` is a handful of calls, and most often there is nothing to do.
+    current: Mapping[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    variables = {
+        name.encode("utf-8", "surrogateescape"): value.encode("utf-8", "surrogateescape")
+        for name, value in wanted.items()
+    }
+    if current == variables:
+        return
+    for gone in current.keys() - variables.keys():
+        del os.environb[gone]
+    for variable, content in variables.items():
+        if current.get(variable) != content:
+            os.environb[variable] = content

@@ -31,7 +31,7 @@ def run_exit_handlers() -> None:
             step()
         except BaseException:  # also SystemExit: the interpreter is ending already
             traceback.print_exc()
-    _flush_files()
+    flush_files()
     flush_output()
 
 
@@ -47,7 +47,8 @@ def exit_status(stop: BaseException) -> int:
     return 1
 
 
-def _flush_files() -> None:
+def flush_files() -> None:
+    """Writes out what open files have buffered."""
     # By type, never isinstance: that would ask proxies and mocks for their __class__.
     for obj in gc.get_objects():
         if issubclass(type(obj), _io._IOBase):

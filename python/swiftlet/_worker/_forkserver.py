@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from collections import deque
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ from swiftlet import _wire
 from swiftlet._version import __version__
 from swiftlet._worker import _process
 from swiftlet._worker._child import Descriptors, become_worker
+from swiftlet._worker._rehearsal import rehearse
 
 WRONG_VERSION = 86
 
@@ -33,13 +35,10 @@ _PID = struct.Struct("<I")
 _EXIT = struct.Struct("<IQ")
 
 
-def serve(connection: int) -> int:
-    """Serves the engine until its connection ends, then exits. Returns only in a forked worker: its
-    connection.
-    """
+def serve(connection: int) -> NoReturn:
+    """Serves the engine until its connection ends, then exits; in a forked worker: works."""
     _prepare()
-    descriptors = ForkServer(socket.socket(fileno=connection)).serve()
-    return become_worker(descriptors)
+    ForkServer(socket.socket(fileno=connection)).serve()
 
 
 def _prepare() -> None:
@@ -60,6 +59,7 @@ def _prepare() -> None:
     os.close(null)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
+    rehearse()
     gc.collect()
     gc.disable()  # a worker turns it on again; here it would only unshare memory
     gc.freeze()
@@ -81,8 +81,8 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, _ignore)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
 
-    def serve(self) -> Descriptors:
-        """Returns in the forked worker only."""
+    def serve(self) -> NoReturn:
+        """The loop; ends the process."""
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
@@ -95,20 +95,17 @@ class ForkServer:
                     elif not self._reader.receive(block=False):
                         self._end()
                 for kind, _, ident, body in self._reader.frames():
-                    descriptors = self._handle(kind, ident, body)
-                    if descriptors is not None:
-                        return descriptors
+                    self._handle(kind, ident, body)
                     self._reap()
                 self._reap()
         except OSError as error:
             sys.stderr.write(f"swiftlet fork server: ends: {error}\n")
             self._end()
 
-    def _handle(self, kind: int, ident: int, body: _wire.Buffer) -> Descriptors | None:
-        """Does what a frame says; the descriptors of the worker in the forked worker, else None."""
+    def _handle(self, kind: int, ident: int, body: _wire.Buffer) -> None:
         if kind == _wire.SPAWN:
-            return self._fork(ident, body)
-        if kind == _wire.SIGNAL:
+            self._fork(ident, body)
+        elif kind == _wire.SIGNAL:
             self._signal(ident, _PID.unpack_from(body)[0])
         elif kind == _wire.HELLO:
             if ident != _wire.PROTOCOL_VERSION:
@@ -117,9 +114,8 @@ class ForkServer:
             self._end()
         else:
             raise _wire.ProtocolError(f"a fork server knows no frame of type {kind}")
-        return None
 
-    def _fork(self, worker: int, body: _wire.Buffer) -> Descriptors | None:
+    def _fork(self, worker: int, body: _wire.Buffer) -> None:
         received = self._reader.descriptors
         if len(received) < 3:
             raise _wire.ProtocolError("SPAWN came without its three descriptors")
@@ -134,13 +130,17 @@ class ForkServer:
         if pid == 0:
             unneeded = (self._wakeup, self._wakeup_end, *received)
             self._connection.detach()
-            return Descriptors(parent, connection, out, err, unneeded, bytes(body))
+            try:
+                become_worker(Descriptors(parent, connection, out, err, unneeded, bytes(body)))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)  # it must not come back: above are the handlers of the fork server
         for descriptor in (connection, out, err):
             os.close(descriptor)
         if pid is not None:
             self._workers[pid] = worker
             self._send(_wire.FORKED, worker, _PID.pack(pid))
-        return None
 
     def _signal(self, worker: int, number: int) -> None:
         for pid, known in self._workers.items():

@@ -49,6 +49,12 @@ def run(connection: int) -> NoReturn:
     run_on(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection))
 
 
+def rehearse(sock: Stream) -> None:
+    """Does in this process what a fresh worker does with its call, up to its end."""
+    reader = _wire.FrameReader(sock)
+    Worker(sock, reader, greet(sock, reader)).rehearse()
+
+
 def run_on(sock: Stream) -> NoReturn:
     """The same over any stream to the engine."""
     try:
@@ -100,7 +106,14 @@ class Worker:
         )
         self._blobs = self.make_blobs()
         self._calls = self.make_calls(self._blobs, self._consumer)
-        os.register_at_fork(after_in_child=sock.close)  # what a call forks is not this worker
+
+    def rehearse(self) -> None:
+        """The calls that have come together with HELLO."""
+        self._handle_frames()
+        self._reader.receive(block=False)
+        self._handle_frames()
+        while self._waiting:
+            self.answer(self._waiting.popleft())
 
     def make_blobs(self) -> Blobs:
         """Where blobs are kept."""
@@ -112,6 +125,7 @@ class Worker:
 
     def run(self) -> NoReturn:
         """The loop; ends the process."""
+        os.register_at_fork(after_in_child=self._socket.close)  # what a call forks is not this worker
         self._handle_frames()  # what came together with HELLO
         while True:
             if not self._reader.receive(block=not self._waiting and not self._ending):

@@ -7,9 +7,11 @@ import signal
 import struct
 import sys
 
+import pytest
 from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker
 
 from swiftlet import _wire
+from swiftlet._worker import _hooks
 
 
 def wait_for_end(pid: int) -> None:
@@ -62,6 +64,57 @@ def test_a_worker_leads_a_session_and_has_nothing_of_the_fork_server(worker: Wor
     assert signals == [signal.SIG_DFL, signal.SIG_DFL]
     assert int_is_usual
     assert (file, argv, stdin) == (None, [""], "")
+
+
+def test_nothing_is_left_of_the_rehearsal(worker: Worker) -> None:
+    def look() -> tuple[list[str], bool, str]:
+        import os
+        import sys
+
+        import swiftlet._worker
+
+        names = [name for name in sys.modules if "rehearsed" in name]
+        return names, hasattr(swiftlet._worker, "_rehearsed"), os.getcwd()
+
+    assert worker.run(look) == ([], False, os.getcwd())
+
+
+def test_what_a_call_forks_has_the_hooks_that_the_fork_server_kept_back(worker: Worker) -> None:
+    def threads_and_lock_of_a_forked_child() -> bytes:
+        import logging
+        import os
+        import threading
+
+        stop = threading.Event()
+        thread = threading.Thread(target=stop.wait)
+        thread.start()
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            logging.getLogger("x").info("not blocked by a lock")
+            os.write(writing, str(len(threading.enumerate())).encode())
+            os._exit(0)
+        stop.set()
+        thread.join()
+        os.waitpid(pid, 0)
+        return os.read(reading, 10)
+
+    assert worker.run(threads_and_lock_of_a_forked_child) == b"1"
+
+
+def test_hooks_of_other_modules_run_in_each_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    registered: list[object] = []
+    monkeypatch.setattr(_hooks, "_kept", [])
+    monkeypatch.setattr(os, "register_at_fork", lambda **hooks: registered.append(hooks))
+    before = os.register_at_fork
+    with _hooks.kept_back():
+        os.register_at_fork(after_in_child=lambda: calls.append("mine"))
+        os.register_at_fork(before=lambda: calls.append("before"))
+    assert os.register_at_fork is before
+    assert (calls, registered) == ([], [])
+    _hooks.give_back()
+    assert (calls, len(registered)) == (["mine"], 2)
 
 
 def test_workers_start_clean_and_differ(engine: Engine) -> None:

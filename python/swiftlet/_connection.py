@@ -251,6 +251,8 @@ class Connection:
 
     def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None]:
         """See ``_outcome.decode``."""
+        if _outcome.is_small(body):  # most are
+            return _outcome.decode_small(body)
         task = f"task {future._ident} ({future._name})"
         return _outcome.decode(body, task, self.consumer, self._error_of)
 
@@ -327,7 +329,7 @@ class Connection:
         """Ends a future whose only waiter is the calling thread; false if that is left to the reading thread.
         After an interruption within this the outcome is handled once more, by ``handle``.
         """
-        if body[0] != _wire.KIND_VALUE or not _outcome.is_small(body) or self.on_outcome is not None:
+        if not _outcome.is_small(body) or self.on_outcome is not None:
             return False
         if not future._settle_own(body):
             return False

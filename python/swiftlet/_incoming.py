@@ -49,8 +49,10 @@ class SharedReader(_wire.FrameReader):
         """Receives what is there, if anything is; nothing of it can be lost by an interruption. ``OSError``
         if the connection is broken.
         """
-        with contextlib.suppress(BlockingIOError):
+        try:
             self.arrived.extend(map(self._socket.recvmsg, *self.receive_arguments()))
+        except BlockingIOError:
+            return
 
     def only_frame(self) -> tuple[int, int, bytes] | None:
         """(type, id, body) if all that is there is one whole frame without descriptors."""

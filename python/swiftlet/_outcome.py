@@ -37,8 +37,17 @@ class CallInfo:
 
 
 def is_small(body: bytes) -> bool:
-    """True if nothing of the outcome lies in a shared segment that somebody may be waiting for."""
-    return body.startswith(_SMALL_VALUE, HEAD.size)
+    """True for a value in one piece: nothing of it lies in a shared segment."""
+    return body[0] == _wire.KIND_VALUE and body.startswith(_SMALL_VALUE, HEAD.size)
+
+
+def decode_small(body: bytes) -> tuple[Any, BaseException | None]:
+    """``decode`` for an outcome that is small."""
+    try:
+        return pickle.loads(body[_SMALL_START:]), None
+    except Exception as error:
+        _note(error, _UNREADABLE)
+        return None, error
 
 
 def call_info(body: bytes) -> CallInfo | None:
@@ -78,12 +87,6 @@ def decode(
     input where it is still alive, so that all who depend on it raise the same object.
     """
     kind = body[0]
-    if kind == _wire.KIND_VALUE and body.startswith(_SMALL_VALUE, HEAD.size):  # most are
-        try:
-            return pickle.loads(body[_SMALL_START:]), None
-        except Exception as error:
-            _note(error, _UNREADABLE)
-            return None, error
     attributes, offset = _wire.unpack_attributes(body, HEAD.size)
     parts, _ = _wire.unpack_payload(body, offset)
     if kind == _wire.KIND_VALUE:

@@ -27,6 +27,7 @@ ROOM = 1024 * 1024
 NOTICE_AFTER = 3.0
 
 _JOIN_LIMIT = 128 * 1024
+_FLAGS = (int(socket.MSG_DONTWAIT) | int(socket.MSG_NOSIGNAL),)  # the enumeration's arithmetic takes longer
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -59,6 +60,7 @@ class Outgoing:
         self._sender: object | None = None
         self._sender_thread = 0
         self._room = threading.Condition(self.lock)
+        self._waiting_for_room = 0
         self._closed = False
         self._noticed = False
         self.awake = False
@@ -125,6 +127,9 @@ class Outgoing:
                         self._wait_for_room()
                     return
                 self._sender, self._sender_thread = token, threading.get_ident()
+                if len(self._gathered) == 1 and self._send_single():
+                    self._sender = None
+                    return
             while self._take():
                 self._transmit(patient)
         except BlockingIOError:
@@ -134,6 +139,26 @@ class Outgoing:
         except BaseException:
             self._pass_on(token)  # Ctrl-C: the sending thread goes on where this one stopped
             raise
+
+    def _send_single(self) -> bool:
+        """Sends what has gathered, one frame; false if it was not sent as a whole, or is not that simple.
+        The lock is held. What finalisers left behind goes with somebody else.
+        """
+        entry = self._gathered[0]
+        if type(entry) is tuple or self._chunks or self._closed or self._waiting_for_room:
+            return False
+        chunk = _Chunk(entry)  # type: ignore[arg-type]
+        self._chunks.append(chunk)
+        self._gathered = []
+        self._bytes = 0
+        try:
+            chunk.sent.extend(map(self._socket.send, (chunk.data,), _FLAGS))
+        except BlockingIOError:
+            return False
+        if not chunk.sent or chunk.sent[0] != len(chunk.data):
+            return False
+        self._chunks.popleft()
+        return True
 
     def close(self) -> None:
         """Drops what has not been sent; from now on nothing is."""
@@ -170,7 +195,11 @@ class Outgoing:
             and me not in self._never_waits
             and not self._closed
         ):
-            self._room.wait()
+            self._waiting_for_room += 1
+            try:
+                self._room.wait()
+            finally:
+                self._waiting_for_room -= 1
 
     def _take(self) -> bool:
         """Makes chunks of what has gathered. False, and nobody sends any more, if there is nothing."""
@@ -210,7 +239,7 @@ class Outgoing:
                     )
                 else:
                     rest = chunk.data[out:] if out else chunk.data
-                    chunk.sent.extend(map(send, (rest,), (socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL,)))
+                    chunk.sent.extend(map(send, (rest,), _FLAGS))
             except BlockingIOError:
                 if not patient:
                     raise

@@ -69,10 +69,10 @@ class InteractiveExecutor(EngineExecutor):
         """The cores that running calls may use together if the user names no limit."""
         return usable_cores()
 
-    def _group_settings(self) -> Settings:
+    @classmethod
+    def _group_settings(cls) -> Settings:
         """Attributes of GROUPS: how several ranks are started on this machine. ``MPIUnavailableError`` if
-        they
-        cannot be.
+        they cannot be. The class's: a method of the executor would keep it alive in its own session.
         """
         launcher = _mpi.find()
         return {

@@ -28,6 +28,7 @@ extension Engine {
                 spawner: guardian, isFresh: !configuration.isWarm, slot: slot)
             worker.ticket = ticket
             introduce(worker, index: index)
+            announce(worker, settings)
             let variables =
                 settings.variables + SlotVariables.threads(request, in: configuration.environment)
                 + launcher.variables(isRoot: geteuid() == 0)

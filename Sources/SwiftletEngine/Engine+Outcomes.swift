@@ -90,6 +90,7 @@ extension Engine {
 
     private func attributes(of task: TaskID, _ outcome: Outcome, worker: Worker?) -> Attributes {
         var attributes = Attributes()
+        if let words = worker?.slotWords { attributes[text: "slot"] = words }
         switch outcome {
         case .value: return attributes
         case .error: break
@@ -99,6 +100,9 @@ extension Engine {
             switch reasons.last {
             case .exited(let status): attributes[integer: "exit_status"] = Int(status)
             case .signalled(let signal): attributes[integer: "signal"] = Int(signal)
+            case .memoryLimit(let limit, let used):
+                attributes[integer: "memory_limit"] = Int(clamping: limit)
+                attributes[integer: "memory_used"] = Int(clamping: used)
             case .failed, nil: break
             }
         case .cancelled(let origin): attributes[integer: "origin"] = origin.map { Int($0.rawValue) }

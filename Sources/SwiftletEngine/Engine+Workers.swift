@@ -40,6 +40,7 @@ extension Engine {
                 ],
                 spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
             introduce(worker, index: index)
+            announce(worker, settings)
             let isProgram = configuration.launch == .program
             let variables = isProgram ? settings.variables + SlotVariables.threads(request, in: configuration.environment) : []
             spawner.spawn(
@@ -57,6 +58,7 @@ extension Engine {
     func introduce(_ worker: Worker, index: Int) {
         connect(worker)
         workers[worker.id] = worker
+        watchMemory(of: worker)
         sendHello(to: worker.peer)
         if !worker.isFresh { sendInit(to: worker, index: index, blobs: configuration?.initBlobs ?? []) }
     }
@@ -104,7 +106,13 @@ extension Engine {
                 for blob in layout.blobs { bytes.append(integer: blob.rawValue) }
                 append(payload, for: worker.peer, to: &bytes)
                 for input in layout.inputs { append(tasks[input]?.value ?? Payload.none.bytes, for: worker.peer, to: &bytes) }
-                bytes.append(integer: UInt16(0))  // the slot: no attributes
+                if let limit = requests[tasks[task]!.request]?.timeLimit {
+                    var attributes = Attributes()
+                    attributes[integer: "deadline"] = Int(clamping: sl_unix_ns() + limit)
+                    attributes.write(to: &bytes)
+                } else {
+                    bytes.append(integer: UInt16(0))
+                }
             }
         }
     }
@@ -203,6 +211,19 @@ extension Engine {
         guard worker.stage == .running else { return }
         loop.schedule(after: Grace.orphaned) { [unowned self, weak worker] in
             if let worker, workers[worker.id] === worker { terminate(worker) }
+        }
+    }
+
+    /// Tells the client what a warm worker holds: once, not with each of its many outcomes.
+    func announce(_ worker: Worker, _ settings: SlotVariables) {
+        guard !worker.isFresh else {
+            worker.slotWords = settings.slot
+            return
+        }
+        client.link.send(.worker, id: UInt64(worker.id.rawValue)) { bytes in
+            var attributes = Attributes()
+            attributes[text: "slot"] = settings.slot
+            attributes.write(to: &bytes)
         }
     }
 

@@ -70,6 +70,7 @@ public final class Engine {
     var outputIsPaused = false
     var isSubscribed = false
     var isPaused = false
+    var memoryLookIsScheduled = false
     private var wakeTimer: UInt64 = 0
     var ending = Ending.no
 

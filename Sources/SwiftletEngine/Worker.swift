@@ -33,6 +33,12 @@ final class Worker {
     let isFresh: Bool
     /// What it holds.
     let slot: Slot
+    /// The same in words, for the outcomes of its calls; nil where the client was told once for all of them.
+    var slotWords: String?
+    /// Bytes of memory it may use with all it starts; nil: as much as there is.
+    var memoryLimit: UInt64?
+    /// What it used when it was found to use more.
+    var memoryUsed: UInt64?
 
     var process: pid_t = 0
     var current: TaskID?

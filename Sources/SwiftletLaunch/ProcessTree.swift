@@ -3,7 +3,7 @@ import CSwiftlet
 import Glibc
 
 /// The processes below this one, read from /proc.
-enum ProcessTree {
+package enum ProcessTree {
     /// Direct children of this process, zombies included.
     static func children() -> Set<pid_t> {
         guard let text = readFile("/proc/self/task/\(getpid())/children") else {
@@ -43,7 +43,7 @@ enum ProcessTree {
     }
 
     /// Parent of each process that is not a zombie.
-    private static func parents() -> [pid_t: pid_t] {
+    static func parents() -> [pid_t: pid_t] {
         var result: [pid_t: pid_t] = [:]
         guard let directory = opendir("/proc") else { return result }
         defer { closedir(directory) }
@@ -62,7 +62,7 @@ enum ProcessTree {
         return result
     }
 
-    private static func readFile(_ path: String) -> String? {
+    static func readFile(_ path: String) -> String? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }

@@ -8,13 +8,16 @@ public struct SlotVariables: Hashable, Sendable {
     public var variables: [String]
     /// The cores of the first node as a list, empty where they are only counted.
     public var cores: String
+    /// The slot as JSON, as it stands in SWIFTLET_SLOT.
+    public var slot: String
 
     /// - Parameters:
     ///   - gpuVariable: the one variable by which the vendor's libraries are told which GPUs they see; nil: no GPUs are managed.
     ///   - name: of the slot, different from those of all other slots on the node.
     public init(_ slot: Slot, request: ResourceRequest, gpuVariable: String?, name: String) {
         cores = slot.placements.first.map { coreList($0.cores) } ?? ""
-        variables = ["SWIFTLET_SLOT=" + Self.json(slot, request, gpuVariable, name)]
+        self.slot = Self.json(slot, request, gpuVariable, name)
+        variables = ["SWIFTLET_SLOT=" + self.slot]
         // Each rank of a group takes its own part of the GPUs.
         if let gpuVariable, !request.isGroup {
             variables.append("\(gpuVariable)=" + (slot.placements.first?.gpus ?? []).joined(separator: ","))

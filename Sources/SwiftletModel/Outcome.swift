@@ -4,6 +4,8 @@
 public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     case exited(status: Int32)
     case signalled(Int32)
+    /// It was ended because it and what it had started used more bytes of memory than it may.
+    case memoryLimit(UInt64, used: UInt64)
     /// It could not be started, or its connection was lost in another way; the text says why.
     case failed(String)
 
@@ -11,6 +13,8 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .exited(let status): "exited with status \(status)"
         case .signalled(let signal): "was ended by signal \(signal)\(Self.name(of: signal).map { " (\($0))" } ?? "")"
+        case .memoryLimit(let limit, let used):
+            "used \(Self.megabytes(used)) MB of memory, more than the \(Self.megabytes(limit)) MB of its memory_max, and was ended"
         case .failed(let reason): reason
         }
     }
@@ -20,6 +24,8 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         let signal = waitStatus & 0x7f
         self = signal == 0 ? .exited(status: (waitStatus >> 8) & 0xff) : .signalled(signal)
     }
+
+    private static func megabytes(_ bytes: UInt64) -> UInt64 { (bytes + (1 << 19)) >> 20 }
 
     static func name(of signal: Int32) -> String? {
         switch signal {

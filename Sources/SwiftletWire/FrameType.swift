@@ -43,6 +43,7 @@ public enum FrameType: UInt8, Sendable {
     case end = 47
 
     case groups = 48
+    case worker = 49
 
     case submitEntry = 80
     case leave = 81

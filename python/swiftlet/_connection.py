@@ -48,6 +48,7 @@ class Connection:
         """Starts an engine and shakes hands. ``EngineDiedError`` if that fails."""
         self.tasks: dict[int, Future[Any]] = {}
         self.started = 0
+        self.slots: dict[int, str] = {}
         self.ended = threading.Event()
         self.full = False
         self._has_room = threading.Event()
@@ -371,6 +372,8 @@ class Connection:
             self._set_full(ident >= _NO_ROOM)
         elif kind in (_wire.EXPLANATION, _wire.STATUS_IS):
             self._inquiries.answered(kind, ident, bytes(body))
+        elif kind == _wire.WORKER:
+            self.slots[ident] = _outcome.slot_words(body)
         elif kind == _wire.EVENT:
             if self.on_event is not None:
                 self.on_event(ident, bytes(body))

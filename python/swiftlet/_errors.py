@@ -10,6 +10,7 @@
     ├── NotYetAvailableError (NotImplementedError) this version does not have it
     ├── InputError (TypeError, PicklingError)      a function or an argument cannot be sent
     ├── WorkerLostError ─┐                         the process that ran the call died
+    │   └── MemoryLimitError (MemoryError)         it used more than memory_max and was ended
     ├── TimeLimitError ──┤ (TimeoutError)          the call ran longer than run_time_max
     ├── TaskRefusedError ┤                         the call could not be run at all
     │   └── SubmissionError (CalledProcessError)    the batch system refused its job
@@ -76,6 +77,15 @@ class WorkerLostError(SwiftletError, ExecutorlibSocketError):
     """Why each attempt ended, the first one first."""
     stderr: str = ""
     """The last lines the call wrote to stderr."""
+
+
+class MemoryLimitError(WorkerLostError, MemoryError):
+    """The call, with all that it started, used more memory than its ``memory_max`` and was ended."""
+
+    limit: int | None = None
+    """What it was allowed, in bytes."""
+    used: int | None = None
+    """What it used when that was noticed, in bytes."""
 
 
 class TimeLimitError(SwiftletError, TimeoutError, ExecutorlibSocketError):

@@ -224,7 +224,7 @@ class Future(concurrent.futures.Future[T]):
             return None
         from swiftlet._outcome import call_info
 
-        return call_info(body)
+        return call_info(body, getattr(self._link, "slots", {}))
 
     def __await__(self) -> Generator[Any, None, T]:
         import asyncio
@@ -379,7 +379,7 @@ class Future(concurrent.futures.Future[T]):
             assert link is not None
             self._result, self._exception = link.decode(self, body)
             self._decoded(_NOTHING)
-            self._body = body[:28]
+            self._body = _head(body)
         except BaseException:  # Ctrl-C: the next one to ask tries again
             if self._phase is token:
                 self._decoded(_UNDECODED)
@@ -401,6 +401,15 @@ class Future(concurrent.futures.Future[T]):
         if guard is not None:
             with guard:
                 guard.notify_all()
+
+
+def _head(body: bytes) -> bytes:
+    """What ``info`` needs of an outcome that has been decoded."""
+    if body[28:30] == b"\0\0":
+        return body[:28]
+    from swiftlet._outcome import head_with_slot
+
+    return head_with_slot(body)
 
 
 class _Latch:

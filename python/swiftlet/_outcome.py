@@ -6,14 +6,23 @@ from __future__ import annotations
 import functools
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from swiftlet import _payload, _wire
-from swiftlet._errors import SubmissionError, TaskRefusedError, TimeLimitError, WorkerLostError, signal_name
+from swiftlet._current import Slot, read_slots
+from swiftlet._errors import (
+    MemoryLimitError,
+    SubmissionError,
+    TaskRefusedError,
+    TimeLimitError,
+    WorkerLostError,
+    signal_name,
+)
 from swiftlet._segments import SegmentConsumer
 
+_NOTHING: Mapping[int, str] = {}
 HEAD = struct.Struct("<BBHIIQQ")
 
 _SMALL_VALUE = b"\x00\x00\x01\x00\x00"  # no attributes, one part, inline
@@ -34,6 +43,8 @@ class CallInfo:
     """Seconds since the epoch."""
     duration: float
     """Seconds."""
+    slots: tuple[Slot, ...] = ()
+    """What it held, on each node it ran on."""
 
 
 def is_small(body: bytes) -> bool:
@@ -50,12 +61,34 @@ def decode_small(body: bytes) -> tuple[Any, BaseException | None]:
         return None, error
 
 
-def call_info(body: bytes) -> CallInfo | None:
-    """What the head of an OUTCOME says about the run; None if the call never ran."""
+def call_info(body: bytes, known: Mapping[int, str] = _NOTHING) -> CallInfo | None:
+    """What the head of an OUTCOME says about the run; None if the call never ran.
+    ``known``: the slots of warm workers.
+    """
     _, _, attempt, worker, pid, start, duration = HEAD.unpack_from(body)
     if attempt == 0:
         return None
-    return CallInfo(_host(), pid, worker, attempt, start / 1e9, duration / 1e9)
+    slots = read_slots(slot_of(body) or known.get(worker))
+    return CallInfo(_host(), pid, worker, attempt, start / 1e9, duration / 1e9, slots)
+
+
+def slot_of(body: bytes) -> str | None:
+    """The slot that an outcome names; None for those of warm workers."""
+    if len(body) == HEAD.size:
+        return None
+    slot = _wire.unpack_attributes(body, HEAD.size)[0].get("slot")
+    return slot if isinstance(slot, str) else None
+
+
+def slot_words(body: _wire.Buffer) -> str:
+    """The slot of a warm worker, as WORKER tells it."""
+    return str(_wire.unpack_attributes(body)[0].get("slot", ""))
+
+
+def head_with_slot(body: bytes) -> bytes:
+    """What ``call_info`` needs of an outcome."""
+    slot = slot_of(body) if body[HEAD.size : HEAD.size + 2] != b"\0\0" else None
+    return body[: HEAD.size] + (b"" if slot is None else _wire.pack_attributes({"slot": slot}))
 
 
 def part_size(part: _wire.Part) -> int:
@@ -132,7 +165,13 @@ def _failure(kind: int, task: str, attributes: dict[str, Any]) -> BaseException:
     tail = _tail(attributes)
     if kind == _wire.KIND_LOST:
         attempts = tuple(str(attempt) for attempt in attributes.get("attempts", ()))
-        lost = WorkerLostError(f"{task} was lost: {_how_lost(reason, attributes)}{_history(attempts)}{tail}")
+        limit = attributes.get("memory_limit")
+        if isinstance(limit, int):
+            lost: WorkerLostError = MemoryLimitError(f"{task} {reason}{_history(attempts)}{tail}")
+            lost.limit, lost.used = limit, attributes.get("memory_used")  # type: ignore[attr-defined]
+        else:
+            how = _how_lost(reason, attributes)
+            lost = WorkerLostError(f"{task} was lost: {how}{_history(attempts)}{tail}")
         lost.exit_status = attributes.get("exit_status")
         lost.signal = attributes.get("signal")
         lost.attempts = attempts

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, Union
 
 from swiftlet._errors import ResourceError
+from swiftlet._node import this_node
 
 
 class ResourceDict(TypedDict, total=False):
@@ -232,13 +233,11 @@ def check_fits(resources: Resources, max_cores: int | None) -> None:
 
 
 def usable_cores() -> int:
-    """The cores this process may use: its CPU set, and the CPU quota of its control group."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
-        cores = os.cpu_count() or 1
-    quota = _cgroup_quota()
-    return cores if quota is None else max(1, min(cores, int(quota)))
+    """The cores this process may use: its slot's inside a call, else its CPU set and the CPU quota of its
+    control
+    group.
+    """
+    return this_node().cores
 
 
 def hint_for(key: object) -> ResourceError:
@@ -265,37 +264,3 @@ def _number(key: str, value: Any, kind: type, low: Number, high: Number) -> Numb
         least = "more than 0" if kind is float else f"at least {low}"
         raise ResourceError(f"resource_dict[{key!r}] has to be {least} and at most {high}, not {value!r}")
     return value  # type: ignore[no-any-return]
-
-
-def _cgroup_quota() -> float | None:
-    """CPUs that the control group (version 2 or 1) may use; None if that is not limited or cannot be read."""
-    for path in _cgroup_directories():
-        try:
-            with open(os.path.join(path, "cpu.max")) as file:
-                quota, period = file.read().split()[:2]
-        except (OSError, ValueError):
-            continue
-        if quota != "max":
-            return int(quota) / int(period)
-    try:
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as file:
-            quota_us = int(file.read())
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as file:
-            period_us = int(file.read())
-    except (OSError, ValueError):
-        return None
-    return quota_us / period_us if quota_us > 0 and period_us > 0 else None
-
-
-def _cgroup_directories() -> list[str]:
-    """The process's group and those around it, the innermost first (version 2)."""
-    try:
-        with open("/proc/self/cgroup") as file:
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return []
-    for number, _, path in lines:
-        if number == "0":
-            parts = [part for part in path.split("/") if part and part != ".."]
-            return [os.path.join("/sys/fs/cgroup", *parts[:count]) for count in range(len(parts), -1, -1)]
-    return []

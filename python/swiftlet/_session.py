@@ -19,6 +19,7 @@ from swiftlet._connection import Connection, Settings
 from swiftlet._errors import InputError
 from swiftlet._events import EventStream
 from swiftlet._futures import Future
+from swiftlet._node import this_node
 from swiftlet._references import Externals, Inputs
 from swiftlet._resources import Resources
 from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, with_threads
@@ -249,16 +250,8 @@ def worker_command(program: str) -> list[str]:
 
 def memory_budget() -> int | None:
     """A quarter of the memory this process may use; None if that cannot be found out."""
-    limits: list[int] = []
-    with contextlib.suppress(ValueError, OSError):
-        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path) as file:
-                limits.append(int(file.read()))
-        except (OSError, ValueError):
-            continue
-    return min(limits) // _BUDGET_SHARE if limits else None
+    memory = this_node().memory
+    return None if memory is None else memory // _BUDGET_SHARE
 
 
 def _log_received(size: int) -> None:

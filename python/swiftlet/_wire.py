@@ -56,6 +56,7 @@ RECALL = 45
 RECALLED = 46
 END = 47
 GROUPS = 48
+WORKER = 49
 # Calls with a place in a store
 SUBMIT_ENTRY = 80
 LEAVE = 81

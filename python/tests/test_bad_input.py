@@ -53,18 +53,16 @@ def test_resources_that_are_wrong(fresh, resources, text):
 @pytest.mark.parametrize(
     "resources",
     [
-        {"cores": 2},
         {"gpus_per_core": 1},
         {"num_nodes": 2},
-        {"exclusive": True},
         {"slurm_cmd_args": ["--x"]},
         {"submission_template": "x"},
         {"cache_key": "x"},
         {"cache_directory": "x"},
-        {"openmpi_oversubscribe": True},
     ],
 )
-def test_w3_resources_that_are_not_available(resources):
+def test_w3_resources_that_are_not_available(resources, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (key,) = resources
     with SingleNodeExecutor(max_cores=4) as executor:
         with pytest.raises(ResourceUnavailableError, match=key):
@@ -166,7 +164,6 @@ def test_an_input_that_is_a_future_is_refused_without_dependencies():
         ({"block_allocation": True, "max_workers": 1, "init_function": 3}, TypeError, "init_function"),
         ({"resource_dict": [("cores", 1)]}, TypeError, "has to be a dict"),
         ({"cache_directory": "x"}, NotImplementedError, "cache_directory"),
-        ({"openmpi_oversubscribe": True}, NotImplementedError, "openmpi_oversubscribe"),
         ({"unknown": 1}, TypeError, "unknown"),
     ],
 )
@@ -179,7 +176,9 @@ def test_the_signature_is_executorlibs():
     import inspect
 
     parameters = inspect.signature(SingleNodeExecutor).parameters
-    assert {name: parameter.default for name, parameter in parameters.items()} == {
+    own = {name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
+    assert own == {"gpus"}
+    assert {name: parameters[name].default for name in parameters if name not in own} == {
         "max_workers": None,
         "cache_directory": None,
         "max_cores": None,

@@ -42,6 +42,7 @@ def become_worker(given: Descriptors) -> NoReturn:
     os.setsid()
     _process.die_with_parent(given.parent)
     _process.become_subreaper()
+    _process.volunteer_for_oom()
     for descriptor in given.unneeded:
         os.close(descriptor)
     attributes = _wire.unpack_attributes(given.slot)[0] if given.slot else {}

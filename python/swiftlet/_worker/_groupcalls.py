@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from swiftlet import _byrank, _wire
+from swiftlet._current import running
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import SegmentConsumer, SegmentProducer
 from swiftlet._wire import Part, Stream
@@ -74,7 +75,9 @@ class GroupCalls(Calls):
         named = [context_blob, function_blob]
         root_only = self._shared.context(context_blob)["mpi_result"] == "root"
         payloads = [arguments, *inputs]
-        self._group.begin({"do": "run", "named": named, **self._shared.news(named)}, payloads)
+        self._group.begin(
+            {"do": "run", "named": named, "running": running(), **self._shared.news(named)}, payloads
+        )
 
         def own() -> list[Part]:
             return super(GroupCalls, self).run(context_blob, function_blob, arguments, inputs, producer)

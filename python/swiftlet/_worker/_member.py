@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from swiftlet._current import set_running
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer
 from swiftlet._worker import _ending, _transfer
@@ -79,7 +80,11 @@ class _Member:
             return []
         arguments, *inputs = payloads
         context, function = message["named"]
-        return self._calls.run(context, function, arguments, inputs, self._producer)
+        set_running(message["running"])
+        try:
+            return self._calls.run(context, function, arguments, inputs, self._producer)
+        finally:
+            set_running(None)
 
     def _answer(self, failed: bool, parts: list[Any]) -> None:
         report, large = report_of(failed, parts)

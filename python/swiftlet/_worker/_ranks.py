@@ -39,6 +39,7 @@ def _prepare() -> None:
     """What the fork server does for other workers. Here the launcher's process stands above the rank."""
     _process.die_with_parent(os.getppid())
     _process.become_subreaper()
+    _process.volunteer_for_oom()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

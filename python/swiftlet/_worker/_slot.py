@@ -11,7 +11,8 @@ import json
 import os
 from typing import Any
 
-VARIABLE = "SWIFTLET_SLOT"
+from swiftlet._current import VARIABLE, numbers
+
 _LOCAL_RANK = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "FLUX_TASK_LOCAL_ID")
 _RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID", "FLUX_TASK_RANK")
 _NODE = ("SLURM_NODEID",)
@@ -51,7 +52,6 @@ def take_as_rank() -> None:
     text = os.environ.get(VARIABLE)
     if text is None:
         return
-    overlay[VARIABLE] = text
     slot = json.loads(text)
     rank = _number(_LOCAL_RANK)
     if rank is None:
@@ -59,10 +59,20 @@ def take_as_rank() -> None:
     nodes = slot["nodes"]
     node = nodes[min(_number(_NODE) or 0, len(nodes) - 1)]
     ranks = max(1, node["ranks"])
-    pin(_part(numbers(node["cores"]), rank, ranks))
-    variable = slot.get("gpu_variable")
-    if variable:
-        set_variables({variable: ",".join(_part(node["gpus"], rank, ranks))})
+    cores, gpus = _part(numbers(node["cores"]), rank, ranks), _part(node["gpus"], rank, ranks)
+    own = {
+        "ranks": 1,
+        "core_count": max(1, node["core_count"] // ranks),
+        "cores": ",".join(map(str, cores)),
+        "gpus": gpus,
+        "memory": node["memory"] // ranks,
+    }
+    name = f"{slot['name']}-{launched_as()}"
+    variables = {VARIABLE: json.dumps({**slot, "name": name, "nodes": [{**node, **own}]})}
+    if slot.get("gpu_variable"):
+        variables[slot["gpu_variable"]] = ",".join(gpus)
+    pin(cores)
+    set_variables(variables)
 
 
 def launched_as() -> int:
@@ -80,15 +90,6 @@ def pin(cores: list[int]) -> None:
     if cores:
         with contextlib.suppress(OSError):  # the core was taken from the whole job meanwhile
             os.sched_setaffinity(0, cores)
-
-
-def numbers(text: str) -> list[int]:
-    """``0-2,7`` as numbers."""
-    found: list[int] = []
-    for word in filter(None, text.split(",")):
-        first, _, last = word.partition("-")
-        found.extend(range(int(first), int(last or first) + 1))
-    return found
 
 
 def _number(names: tuple[str, ...]) -> int | None:

@@ -16,6 +16,7 @@ from collections import deque
 from typing import NamedTuple, NoReturn
 
 from swiftlet import _wire
+from swiftlet._current import set_running
 from swiftlet._payload import discard, dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer, SegmentProducer
 from swiftlet._version import __version__
@@ -37,6 +38,8 @@ class Waiting(NamedTuple):
     """A call that has arrived and has not been started."""
 
     task: int
+    attempt: int
+    deadline: float | None
     last: bool
     context: int
     function: int
@@ -196,6 +199,7 @@ class Worker:
 
     def _run_call(self, call: Waiting) -> tuple[int, list[Part]]:
         """The outcome as a payload. Nothing of the call's arguments is referred to when this has returned."""
+        set_running((call.task, call.attempt, call.deadline))
         try:
             parts = self._calls.run(call.context, call.function, call.arguments, call.inputs, self._producer)
         except (SystemExit, KeyboardInterrupt):
@@ -203,6 +207,8 @@ class Worker:
         except BaseException as error:
             self._check_process(error)
             return _wire.KIND_ERROR, self.dump_error(error)
+        finally:
+            set_running(None)
         self._check_process(None)
         return _wire.KIND_VALUE, parts
 
@@ -282,7 +288,7 @@ class Worker:
 
 
 def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> Waiting:
-    _, blob_count, input_count, context, function = _CALL.unpack_from(body)
+    attempt, blob_count, input_count, context, function = _CALL.unpack_from(body)
     if blob_count != 2:
         raise _wire.ProtocolError(f"a call names its context and its function, not {blob_count} blobs")
     arguments, offset = _wire.unpack_payload(body, _CALL.size)
@@ -290,7 +296,12 @@ def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> Waiting:
     for _ in range(input_count):
         parts, offset = _wire.unpack_payload(body, offset)
         inputs.append(parts)
-    return Waiting(task, bool(flags & _ONLY_CALL), context, function, arguments, inputs)
+    deadline = None
+    if body[offset : offset + 2] != b"\0\0":
+        nanoseconds = _wire.unpack_attributes(body, offset)[0].get("deadline")
+        deadline = nanoseconds / 1e9 if isinstance(nanoseconds, int) else None
+    last = bool(flags & _ONLY_CALL)
+    return Waiting(task, attempt, deadline, last, context, function, arguments, inputs)
 
 
 def without_own_frames(error: BaseException) -> BaseException:

@@ -162,7 +162,7 @@ static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t par
   for (int i = 0; i < count; i++)
     if (dup2(wanted[i], i) < 0) return -1;
   if (setsid() < 0) return -1;
-  if (request->die_with_parent && sl_die_with_parent(parent) < 0) return -1;
+  if (request->signal_at_parents_end && sl_signal_at_parents_end(parent, request->signal_at_parents_end) < 0) return -1;
   struct sigaction action = {.sa_handler = SIG_DFL};
   for (int signal = 1; signal < 32; signal++)
     if (signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &action, NULL);
@@ -213,8 +213,8 @@ char *const *sl_environment(void) { return environ; }
 
 int sl_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-int sl_die_with_parent(pid_t parent) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -1;
+int sl_signal_at_parents_end(pid_t parent, int signal) {
+  if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0) return -1;
   if (getppid() != parent) _exit(1);
   return 0;
 }

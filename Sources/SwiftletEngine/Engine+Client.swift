@@ -28,7 +28,7 @@ extension Engine {
             directives[RequestID(UInt32(truncatingIfNeeded: header.id))] = attributes
             requests[RequestID(UInt32(truncatingIfNeeded: header.id))] = request
             apply(.define(RequestID(UInt32(truncatingIfNeeded: header.id)), request))
-        case .groups: groupLauncher = try MPILauncher(Attributes(&reader))
+        case .groups: try setGroups(Attributes(&reader))
         case .external: apply(.declareExternal(task))
         case .resolve: try resolve(task, &reader)
         case .cancel: apply(.cancel(task, onlyIfNotStarted: header.flags & 1 != 0))
@@ -37,6 +37,7 @@ extension Engine {
         case .outputAck: outputAcknowledged(Int(clamping: header.id))
         case .explain: explain(task)
         case .status: sendStatus(header.id)
+        case .dryRun: sendDryRun(header.id)
         case .subscribe: isSubscribed = header.id != 0
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: client)
         case .hello:
@@ -62,7 +63,11 @@ extension Engine {
             capacity: configuration.capacity, restartLimit: configuration.restartLimit)
         for blob in configuration.initBlobs { blobs.use(blob) }
         for (id, request) in requests { apply(.define(id, request)) }
-        if configuration.launch == .forkServer { startForkServer() }
+        if configuration.usesAgents {
+            startAgents(on: Set(configuration.inventory.nodes.indices))
+        } else if configuration.launch == .forkServer, configuration.nodes == nil {
+            startForkServer()
+        }
         startPool()
     }
 

@@ -10,6 +10,7 @@ extension Engine {
     /// After a shutdown everything has ended: say goodbye; when the client has read it, end.
     func finish() {
         guard ending == .no else { return }
+        if !agentSteps.isEmpty { return dismissAgents() }
         ending = .goodbye
         guard !client.link.isClosed else { return shutDown() }
         client.link.send(.goodbye, id: 0)
@@ -44,6 +45,7 @@ extension Engine {
     func shutDown() {
         guard ending != .done else { return }
         ending = .done
+        for agent in agents.values { agent.link.close() }
         listener?.close()
         guardian.close()
         client.link.close()

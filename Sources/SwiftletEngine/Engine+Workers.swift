@@ -24,6 +24,9 @@ extension Engine {
         guard let configuration else { return }
         let settings = SlotVariables(
             slot, request: request, gpuVariable: configuration.gpuVariable, name: "\(getpid())-\(id.rawValue)")
+        if configuration.nodes != nil {
+            return startElsewhere(id, index: index, request: request, slot: slot, settings)
+        }
         if request.isGroup, configuration.launch == .forkServer {
             return startGroup(id, index: index, request: request, slot: slot, settings)
         }
@@ -140,6 +143,8 @@ extension Engine {
             if attributes[integer: "segments"] == 0 { worker.peer.takesSegments = false }
             // It may be heard, and its result too, before the one that forked it is.
             if worker.process == 0, let process = attributes[integer: "pid"] { worker.process = pid_t(clamping: process) }
+            worker.hasGreeted = true
+            worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }

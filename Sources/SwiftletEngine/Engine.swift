@@ -47,6 +47,23 @@ public final class Engine {
     var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
     var listener: SecureListener?
+    /// The agents by the places of their nodes, and the commands that start them.
+    var agents: [Int: Agent] = [:]
+    var agentSteps: [WorkerID: AgentStep] = [:]
+    /// Agents that have not said which node they are on.
+    var strangers: [Spawner] = []
+    /// Nodes whose agents will be started again in a moment.
+    var restarting: Set<Int> = []
+    /// How often the agent of a node was lost since it last ran something.
+    var agentFailures: [Int: Int] = [:]
+    /// Everything has ended, the agents are going.
+    var isDismissing = false
+    /// Why commands that start agents have ended, oldest first.
+    var agentFaults: [String] = []
+    /// Processes of the guardian's that are no workers are numbered down from here.
+    private var lastHelper: UInt32 = .max >> 1
+    /// What each rank of a step runs; the number of ranks is appended.
+    var rankWorker: [String] = []
     /// How groups are started; the client says it before it asks for the first one.
     var groupLauncher: MPILauncher?
     private var nextOrigin: UInt32 = 2
@@ -110,6 +127,12 @@ public final class Engine {
     private var gatheringTime: UInt64 {
         guard let scheduler, scheduler.prefetched >= 4 * workers.count, !workers.isEmpty else { return 0 }
         return 100_000
+    }
+
+    /// A number for a process that is no worker.
+    func nextHelper() -> WorkerID {
+        lastHelper -= 1
+        return WorkerID(lastHelper)
     }
 
     func makePeer(_ link: Link) -> Peer {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+public import SwiftletLaunch
 public import SwiftletModel
 import SwiftletScheduler
 public import SwiftletWire
@@ -33,6 +34,12 @@ public struct EngineConfiguration: Sendable {
     public var user: String?
     /// Users beside this one and root whose entries in a store are trusted.
     public var trustedOwners: [UInt32]
+    /// What starts processes on nodes; nil: everything runs on this machine.
+    public var nodes: (any NodeLauncher)?
+    /// Each node of the inventory has an agent, which runs what need not be a step of its own.
+    public var usesAgents: Bool
+    /// What a step of one process runs.
+    public var stepWorker: [String]
     /// The variable by which GPUs are shown to a worker; nil: they are not managed.
     public var gpuVariable: String?
     /// Bytes of payload before producers are asked to spool to files.
@@ -73,6 +80,14 @@ public struct EngineConfiguration: Sendable {
         if let nodes = attributes[list: "nodes"], !nodes.isEmpty {
             inventory.nodes = try nodes.map { text throws(WireError) in try Node(text) }
         }
+        stepWorker = attributes[list: "step_worker"] ?? []
+        usesAgents = attributes[integer: "agents"] == 1
+        switch attributes[text: "nodes_by"] {
+        case nil: nodes = nil
+        case "slurm":
+            nodes = try Srun(attributes, environment: environment, hasGPUs: inventory.nodes.contains { !$0.gpus.isEmpty })
+        case let other?: throw WireError("CONFIGURE names the unknown launcher \(other)")
+        }
         gpuVariable = attributes[text: "gpu_variable"]
         inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
@@ -98,5 +113,22 @@ extension ResourceRequest {
             timeLimit: attributes[number: "time_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil },
             priority: attributes[integer: "priority"] ?? 0,
             restartLimit: attributes[integer: "restart_limit"])
+        step = StepOptions(
+            isAskedFor: attributes[integer: "step"] == 1, directory: attributes[text: "step_directory"],
+            arguments: attributes[list: "step_arguments"] ?? [], nodes: attributes[integer: "step_nodes"],
+            gpusPerCore: attributes[integer: "step_gpus"] ?? 0,
+            isExclusive: attributes[integer: "step_exclusive"] == 1)
+    }
+}
+
+extension Srun {
+    /// As CONFIGURE says.
+    init(_ attributes: Attributes, environment: [String], hasGPUs: Bool) throws(WireError) {
+        guard let engine = attributes[text: "engine"] else {
+            throw WireError("CONFIGURE does not say where the engine's program is")
+        }
+        self.init(
+            job: attributes[text: "slurm_job"], hasGPUs: hasGPUs, pmi: attributes[text: "slurm_pmi"], engine: engine,
+            environment: environment)
     }
 }

@@ -18,8 +18,12 @@ final class OutputReader: EventHandler {
     private static let longestLine = 1 << 16
 
     private let descriptor: Int32
-    private let loop: EventLoop
-    private var token: UInt64
+    private let loop: EventLoop?
+    private var token: UInt64 = 0
+    /// Of a stream that an agent relays: tells it how many bytes have been taken.
+    private let taken: (Int) -> Void
+    private var untold = 0
+    private var isPaused = false
     private var isOpen = true
     private var line: [UInt8] = []
     private let keepsTail: Bool
@@ -31,13 +35,36 @@ final class OutputReader: EventHandler {
         self.descriptor = descriptor
         self.loop = loop
         self.keepsTail = keepsTail
-        token = 0
+        taken = { _ in }
         token = loop.register(descriptor, for: .read, order: .early, handler: self)
     }
 
-    /// Stops or goes on reading; who prints waits when the pipe is full.
+    /// For a stream that an agent relays. `taken` is to tell the agent how many bytes have been taken.
+    init(keepsTail: Bool, taken: @escaping (Int) -> Void) {
+        descriptor = -1
+        loop = nil
+        self.keepsTail = keepsTail
+        self.taken = taken
+    }
+
+    /// Bytes came from the agent.
+    func relayed(_ bytes: UnsafeRawBufferPointer) {
+        add(Array(bytes)[...])
+        untold += bytes.count
+        tell()
+    }
+
+    private func tell() {
+        guard !isPaused, RelayWindow.isWorthTelling(untold, of: RelayWindow.output) else { return }
+        taken(untold)
+        untold = 0
+    }
+
+    /// Stops or goes on reading; who prints waits when the pipe (or the agent's window) is full.
     func setPaused(_ paused: Bool) {
-        if isOpen { loop.change(token, to: paused ? [] : .read) }
+        isPaused = paused
+        if let loop, isOpen { loop.change(token, to: paused ? [] : .read) }
+        if loop == nil { tell() }
     }
 
     func ready(_ readiness: Readiness) { readOnce() }
@@ -52,7 +79,7 @@ final class OutputReader: EventHandler {
 
     /// Reads what is there and passes on what there is, also an unfinished line; then closes.
     func finish() {
-        while isOpen {
+        while isOpen, loop != nil {
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
             let count = read(descriptor, &chunk, chunk.count)
             guard count > 0 else { break }
@@ -96,6 +123,7 @@ final class OutputReader: EventHandler {
     private func close() {
         guard isOpen else { return }
         isOpen = false
+        guard let loop else { return }
         loop.unregister(token)
         closeDescriptor(descriptor)
     }

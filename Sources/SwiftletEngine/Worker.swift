@@ -51,6 +51,12 @@ final class Worker {
     var settledRecalls: [TaskID: Int] = [:]
     /// What lets it connect by itself, where it was not given its connection.
     var ticket: Ticket?
+    /// It is a job step, started by a launcher's command, which its process is.
+    var isStep = false
+    /// The step's name as its launcher knows it.
+    var step: String?
+    /// It has connected and said HELLO.
+    var hasGreeted = false
     /// How its process ended, while what it said last is still on its way.
     var end: ProcessEnd?
     var stage = Stage.running

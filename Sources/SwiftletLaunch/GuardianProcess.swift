@@ -14,6 +14,8 @@ public final class GuardianProcess: EventHandler {
     /// Processes that have ended while something they left behind may still be alive.
     private var ended: [(worker: UInt32, status: Int32, rss: UInt64)] = []
     private var directories: [String] = []
+    /// Seconds between SIGTERM and SIGKILL at the end, for processes that have something to end elsewhere.
+    private var graces: [pid_t: Int] = [:]
     private var sweepDeadline: UInt64 = 0
 
     /// Serves the engine at the other end of `descriptor` until it is gone; never returns.
@@ -23,6 +25,7 @@ public final class GuardianProcess: EventHandler {
         _ = sl_become_subreaper()
         let guardian = GuardianProcess(descriptor: descriptor)
         guardian.loop.run()
+        ProcessTree.endChildrenPolitely(guardian.graces)
         for directory in guardian.directories { removeDirectory(directory) }
         exit(ProcessTree.endDescendants().isEmpty ? 0 : 1)
     }
@@ -74,10 +77,12 @@ public final class GuardianProcess: EventHandler {
             argv, environment: attributes[list: "env"] ?? [], directory: attributes[text: "cwd"],
             socket: descriptors.count == 3 ? descriptors[0] : nil, output: descriptors[descriptors.count - 2],
             errors: descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [],
-            cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [])
+            cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [],
+            parentsEnd: attributes[integer: "grace"] == nil ? SIGKILL : SIGTERM)
         switch process {
         case .success(let pid):
             running[pid] = worker
+            if let seconds = attributes[integer: "grace"] { graces[pid] = seconds }
             link.send(.forked, id: UInt64(worker)) { $0.append(integer: UInt32(pid)) }
         case .failure(let error):
             link.send(.spawnFailed, id: UInt64(worker)) { $0.append(contentsOf: error.description.utf8) }
@@ -92,6 +97,7 @@ public final class GuardianProcess: EventHandler {
             let process = sl_reap(&status, &rss)
             guard process > 0 else { break }
             guard let worker = running.removeValue(forKey: process) else { continue }
+            graces[process] = nil
             if ended.isEmpty { sweepDeadline = sl_monotonic_ns() + 10_000_000_000 }
             ended.append((worker, status, rss))
         }

@@ -24,6 +24,18 @@ package enum ProcessTree {
         return found
     }
 
+    /// Ends the children of this process: those named by SIGTERM, waiting so many seconds for them, the others by SIGKILL at once.
+    static func endChildrenPolitely(_ graces: [pid_t: Int]) {
+        guard let longest = graces.values.max() else { return }
+        for process in children() { kill(process, graces[process] == nil ? SIGKILL : SIGTERM) }
+        let deadline = sl_monotonic_ns() + UInt64(longest) * 1_000_000_000
+        while sl_monotonic_ns() < deadline {
+            reapAll()
+            if children().isDisjoint(with: graces.keys) { return }
+            usleep(1000)  // as below
+        }
+    }
+
     /// Sends SIGKILL to everything below this process until nothing is left, at most for ten seconds; what is left then.
     static func endDescendants() -> Set<pid_t> {
         let deadline = sl_monotonic_ns() + 10_000_000_000

@@ -3,7 +3,7 @@ import CSwiftlet
 import Glibc
 public import SwiftletModel
 public import SwiftletTransport
-import SwiftletWire
+public import SwiftletWire
 
 /// The engine's side of a process that starts others: the guardian (programs) or a fork server (forks of itself).
 public final class Spawner {
@@ -14,10 +14,24 @@ public final class Spawner {
     /// The spawner itself is gone.
     public var onClose: (String?) -> Void = { _ in }
 
-    private let link: SocketLink
+    /// What the other end says of itself.
+    public var onHello: (Attributes) throws -> Void = { _ in }
+    /// A frame that is none of a spawner's: an agent says more.
+    public var onOther: (FrameHeader, UnsafeRawBufferPointer) throws -> Void = { header, _ in
+        throw WireError("unexpected frame of type \(header.type) from a spawner")
+    }
+    /// Anything came.
+    public var onHeard: () -> Void = {}
 
-    public init(descriptor: Int32, loop: EventLoop) {
-        link = SocketLink(descriptor: descriptor, loop: loop)
+    private let link: Link
+
+    public convenience init(descriptor: Int32, loop: EventLoop) {
+        self.init(link: SocketLink(descriptor: descriptor, loop: loop))
+    }
+
+    /// Takes over a link to a process that starts others.
+    public init(link: Link) {
+        self.link = link
         link.onFrame = { [unowned self] in try received($0, $1) }
         link.onClose = { [unowned self] in onClose($0) }
         link.send(.hello, id: protocolVersion) { bytes in
@@ -46,7 +60,8 @@ public final class Spawner {
     /// - Parameter cores: the list of those it may run on; empty: all that the spawner has.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
-        variables: [String] = [], cores: String = "", input: [UInt8] = [], socket: Int32?, output: Int32, errors: Int32
+        variables: [String] = [], cores: String = "", input: [UInt8] = [], grace: Int = 0,
+        socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
         if !arguments.isEmpty { attributes[list: "argv"] = arguments }
@@ -55,10 +70,21 @@ public final class Spawner {
         if !variables.isEmpty { attributes[list: "variables"] = variables }
         if !cores.isEmpty { attributes[text: "cores"] = cores }
         if !input.isEmpty { attributes[bytes: "stdin"] = input }
+        if grace > 0 { attributes[integer: "grace"] = grace }
+        spawn(worker, attributes, socket: socket, output: output, errors: errors)
+    }
+
+    /// The same with the attributes of the frame.
+    public func spawn(_ worker: WorkerID, _ attributes: Attributes, socket: Int32?, output: Int32, errors: Int32) {
         link.send(
             .spawn, id: UInt64(worker.rawValue), flags: socket == nil ? SpawnFlag.noSocket : 0,
             descriptors: [socket, output, errors].compactMap(\.self)
         ) { attributes.write(to: &$0) }
+    }
+
+    /// Has an agent start a process on its node; its streams are relayed.
+    public func spawn(_ worker: WorkerID, _ attributes: Attributes) {
+        link.send(.spawn, id: UInt64(worker.rawValue)) { attributes.write(to: &$0) }
     }
 
     /// Sends a signal to the process group of a process it started.
@@ -75,6 +101,7 @@ public final class Spawner {
     public func close() { link.close() }
 
     private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        onHeard()
         var reader = ByteReader(body)
         let worker = WorkerID(UInt32(truncatingIfNeeded: header.id))
         switch FrameType(rawValue: header.type) {
@@ -82,10 +109,11 @@ public final class Spawner {
             guard header.id == protocolVersion else {
                 throw WireError("it speaks version \(header.id) of the protocol, this engine version \(protocolVersion)")
             }
+            try onHello(Attributes(&reader))
         case .forked: onForked(worker, pid_t(try reader.integer(UInt32.self)))
         case .spawnFailed: onEnded(worker, .failed(try reader.text(UInt64(reader.remaining))))
         case .exited: onEnded(worker, ProcessEnd(waitStatus: Int32(bitPattern: try reader.integer(UInt32.self))))
-        default: throw WireError("unexpected frame of type \(header.type) from a spawner")
+        default: try onOther(header, body)
         }
     }
 }
@@ -106,7 +134,7 @@ extension Spawn {
                 var request = sl_spawn_request(
                     path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
                     in: -1,
-                    die_with_parent: 0, cores: nil, core_count: 0)
+                    signal_at_parents_end: 0, cores: nil, core_count: 0)
                 return sl_spawn(&request)
             }
         }

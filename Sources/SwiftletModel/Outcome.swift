@@ -27,6 +27,15 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
 
     private static func megabytes(_ bytes: UInt64) -> UInt64 { (bytes + (1 << 19)) >> 20 }
 
+    /// The status as waitpid(2) would give it; that of exit 1 where it was never started.
+    public var waitStatus: Int32 {
+        switch self {
+        case .exited(let status): status << 8
+        case .signalled(let signal): signal
+        case .failed: 1 << 8
+        }
+    }
+
     static func name(of signal: Int32) -> String? {
         switch signal {
         case 1: "SIGHUP"

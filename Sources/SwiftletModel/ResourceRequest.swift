@@ -22,6 +22,8 @@ public struct ResourceRequest: Hashable, Sendable {
     public var priority: Int
     /// How often a call that was running when its worker died is started again; nil: the executor's.
     public var restartLimit: Int?
+    /// What only a launcher of job steps needs to know.
+    public var step = StepOptions()
 
     public init(
         cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, nodes: Int? = nil,

@@ -60,6 +60,12 @@ public enum FrameType: UInt8, Sendable {
     case signal = 64
 
     case removeAtEnd = 65
+    case relay = 66
+    case relayAck = 67
+    case heartbeat = 68
+    case agentSetup = 69
+    case dryRun = 70
+    case dryRunIs = 71
 
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {

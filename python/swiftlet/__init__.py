@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from swiftlet._current import Slot, TaskInfo, current_task
     from swiftlet._errors import (
+        AllocationError,
         EngineDiedError,
         ExecutorlibSocketError,
         InputError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from swiftlet._version import __version__
 
 _HOMES = {
+    "AllocationError": "_errors",
     "BaseExecutor": "_executor",
     "CallInfo": "_outcome",
     "EngineDiedError": "_errors",
@@ -96,6 +98,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AllocationError",
     "BaseExecutor",
     "CallInfo",
     "EngineDiedError",

@@ -370,7 +370,7 @@ class Connection:
         elif kind == _wire.BUDGET:
             self.producer.set_budget(ident)
             self._set_full(ident >= _NO_ROOM)
-        elif kind in (_wire.EXPLANATION, _wire.STATUS_IS):
+        elif kind in (_wire.EXPLANATION, _wire.STATUS_IS, _wire.DRY_RUN_IS):
             self._inquiries.answered(kind, ident, bytes(body))
         elif kind == _wire.WORKER:
             self.slots[ident] = _outcome.slot_words(body)

@@ -8,6 +8,7 @@
     │   └── ResourceUnavailableError (NotImplementedError)   it is legal, but this executor cannot honour it
     │       └── MPIUnavailableError (ImportError)   ranks cannot be started: mpi4py or mpiexec is missing
     ├── NotYetAvailableError (NotImplementedError) this version does not have it
+    ├── AllocationError (RuntimeError)             the allocation of a batch system cannot be used
     ├── InputError (TypeError, PicklingError)      a function or an argument cannot be sent
     ├── WorkerLostError ─┐                         the process that ran the call died
     │   └── MemoryLimitError (MemoryError)         it used more than memory_max and was ended
@@ -58,6 +59,10 @@ class NotYetAvailableError(SwiftletError, NotImplementedError):
 
 class MPIUnavailableError(ResourceUnavailableError, ImportError):
     """Ranks cannot be started on this machine: mpi4py or ``mpiexec`` is missing or does not work."""
+
+
+class AllocationError(SwiftletError, RuntimeError):
+    """What a batch system granted cannot be used, or is not known; the message says why."""
 
 
 class InputError(SwiftletError, TypeError, pickle.PicklingError):

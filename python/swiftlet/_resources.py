@@ -52,6 +52,8 @@ class ResourceDict(TypedDict, total=False):
     rank 0."""
     pin: bool | None
     """Whether the call gets cores of its own and runs on no others."""
+    step: bool | None
+    """SlurmJobExecutor: the call is a job step of its own (False), as calls on several cores always are."""
     restart_limit: int | None
     """How often a call that was running when its worker died is started again (0)."""
 
@@ -69,7 +71,7 @@ _LIMITS: dict[str, tuple[type, Number, Number]] = {
     "restart_limit": (int, 0, 1_000_000),
 }
 _TEXTS = ("cwd", "cache_key", "cache_directory", "error_log_file", "submission_template")
-_SWITCHES = ("exclusive", "openmpi_oversubscribe", "pin")
+_SWITCHES = ("exclusive", "openmpi_oversubscribe", "pin", "step")
 _CHOICES = {"mpi_result": ("all", "root")}
 _UNITS = {"run_time_max": "a number of seconds", "memory_max": "a number of GB"}
 _GB = 2**30
@@ -81,6 +83,7 @@ _DEFAULTS = {
     "openmpi_oversubscribe": False,
     "mpi_result": "all",
     "pin": False,
+    "step": False,
     "slurm_cmd_args": [],
 }
 KEYS = tuple(ResourceDict.__annotations__)
@@ -109,6 +112,7 @@ class Resources:
     mpi_result: str = "all"
     pin: bool | None = None
     slurm_cmd_args: tuple[str, ...] = ()
+    step: bool = False
     submission_template: str | None = None
     cache_key: str | None = None
     cache_directory: str | None = None

@@ -54,9 +54,11 @@ class Session:
         dependencies: bool,
         launcher: Settings,
         groups: Callable[[], Settings] | None = None,
+        requests: Callable[[Resources], Settings] = Resources.request,
     ) -> None:
         """``launcher``: attributes of CONFIGURE that say how workers are started. ``groups``: attributes
-        of GROUPS; asked for once, before the first call with several ranks.
+        of GROUPS; asked for once, before the first call with several ranks. ``requests``: the attributes of
+        REQUEST for what a call needs.
 
         ``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
@@ -72,6 +74,7 @@ class Session:
         self._externals = Externals(connection) if dependencies else None
         self._requests: dict[Resources, int] = {}
         self._groups = groups
+        self._request_settings = requests
         self._events: EventStream | None = None
         settings = {
             **_settings(warm, max_cores, max_workers, restart_limit, base.threads_per_core),
@@ -94,7 +97,7 @@ class Session:
         return Surroundings(fresh=not warm)
 
     def _request_attributes(self, resources: Resources) -> Settings:
-        return resources.request()
+        return self._request_settings(resources)
 
     def function(self, fn: Callable[..., Any]) -> Function:
         """``fn`` as it is sent. Raises for what cannot be submitted."""
@@ -181,6 +184,11 @@ class Session:
         body = self.connection.inquire(_wire.STATUS, 0, _wire.STATUS_IS)
         return dict(_wire.unpack_attributes(body)[0])
 
+    def dry_run(self, resources: Resources) -> str:
+        """The command that would start a call's worker."""
+        number = self._requests.get(resources) or self._request(resources)
+        return self.connection.inquire(_wire.DRY_RUN, number, _wire.DRY_RUN_IS).decode(errors="replace")
+
     def explain(self, ident: int) -> str:
         """The engine's words on a task."""
         return self.connection.inquire(_wire.EXPLAIN, ident, _wire.EXPLANATION).decode(errors="replace")
@@ -217,13 +225,9 @@ def _settings(
     warm: bool, max_cores: int | None, max_workers: int | None, restart_limit: int, threads: int | None
 ) -> dict[str, _wire.AttributeValue]:
     """The attributes of CONFIGURE."""
-    if not sys.executable:
-        raise RuntimeError(
-            "sys.executable is empty: this program is no Python interpreter that can be started again"
-        )
     settings: dict[str, _wire.AttributeValue] = {
         "mode": "warm" if warm else "fresh",
-        "worker_argv": [*worker_command("__main__.py")],
+        "worker_argv": worker_command("__main__.py"),
         "worker_env": [f"{name}={value}" for name, value in with_threads(threads).items()],
         "restart_limit": restart_limit,
     }

@@ -1,31 +1,90 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``SlurmJobExecutor``: Python calls inside a Slurm allocation."""
+"""``SlurmJobExecutor``: Python calls on the nodes of a Slurm allocation, or each in one of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
+from swiftlet import _slurm_allocation
+from swiftlet._addresses import listening_address
+from swiftlet._engine_process import find_binary
+from swiftlet._errors import AllocationError, ResourceError
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._policy import Policy
+from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._resources import Resources, check_fits
+from swiftlet._session import worker_command
 
 if TYPE_CHECKING:
+    from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
+    from swiftlet._slurm_allocation import Allocation
+
+SRUNS_AT_ONCE = 64
+"""How many calls wait for an allocation or run at once, outside an allocation, if the user sets no limit."""
 
 
 class _Policy(Policy):
     owner = "SlurmJobExecutor"
+    honoured = EVERYWHERE | {
+        "cores",
+        "exclusive",
+        "gpus_per_core",
+        "memory_max",
+        "mpi_result",
+        "num_nodes",
+        "openmpi_oversubscribe",
+        "slurm_cmd_args",
+        "step",
+    }
+    options = frozenset({"openmpi_oversubscribe"})
+
+    def __init__(self, allocation: Allocation | None) -> None:
+        self._allocation = allocation
+
+    def check(self, resources: Resources, limit: int | None) -> None:
+        """What the allocation can never give is refused; so is more time than it has left."""
+        check_fits(resources, limit)
+        allocation = self._allocation
+        if allocation is None:
+            return
+        if resources.num_nodes > len(allocation.nodes):
+            raise ResourceError(
+                f"num_nodes={resources.num_nodes} is more than the {len(allocation.nodes)} nodes of job "
+                f"{allocation.job}"
+            )
+        if resources.gpus_per_core and not allocation.has_gpus:
+            raise ResourceError(
+                f"gpus_per_core={resources.gpus_per_core}, but job {allocation.job} has no GPUs "
+                "(salloc --gres=gpu:N)"
+            )
+        left = allocation.time_left()
+        if resources.run_time_max is not None and left is not None and resources.run_time_max > left:
+            raise ResourceError(
+                f"run_time_max={resources.run_time_max} s is more than the {left:.0f} s that job "
+                f"{allocation.job} has left"
+            )
 
 
 @final
 class SlurmJobExecutor(InteractiveExecutor):
-    """Runs Python calls on the nodes of the Slurm allocation this program runs in.
+    """Runs Python calls on the nodes of the Slurm allocation this program runs in (salloc, sbatch).
 
-    As ``SingleNodeExecutor``; ``pmi_mode`` is how MPI ranks find each other (srun's ``--mpi``).
+    As ``SingleNodeExecutor``, on all nodes: one job step starts an agent on each, and calls on one core run
+    through these within milliseconds. Calls on several cores, with ``slurm_cmd_args``, or with
+    ``resource_dict={"step": True}`` are job steps of their own (srun). Outside an allocation each call, or
+    each worker of a block allocation, is an srun that asks for one.
+
+    ``pmi_mode`` is how MPI ranks find each other (srun's ``--mpi``). Workers connect back to this machine:
+    at the address from which it reaches the nodes, or that SWIFTLET_ADDRESS names, or with
+    ``hostname_localhost=True`` at 127.0.0.1.
+
+    Raises ``AllocationError`` if the allocation is not there any more or there is no srun.
     """
-
-    _missing = "the launcher that starts workers with srun"
 
     def __init__(
         self,
@@ -48,6 +107,11 @@ class SlurmJobExecutor(InteractiveExecutor):
         openmpi_oversubscribe: bool = False,
     ) -> None:
         self._pmi_mode = pmi_mode
+        if shutil.which("srun") is None:
+            raise AllocationError("there is no srun in PATH: this machine is no part of a Slurm cluster")
+        self._allocation = _slurm_allocation.current()
+        if self._allocation is None and not block_allocation and max_workers is None and max_cores is None:
+            max_workers = SRUNS_AT_ONCE
         super().__init__(
             Options(
                 max_workers=max_workers,
@@ -67,5 +131,88 @@ class SlurmJobExecutor(InteractiveExecutor):
                 restart_limit=restart_limit,
                 openmpi_oversubscribe=openmpi_oversubscribe,
             ),
-            _Policy(),
+            _Policy(self._allocation),
         )
+
+    def dry_run(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        resource_dict: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """The command line that a call would be started with, for a shell; nothing is started.
+
+        For a call that runs through an agent: the line that started the agents. Which nodes a step gets is
+        decided when it starts; shown are those it would get if all were free. Raises as ``submit``.
+        """
+        session = self._active()
+        session.function(fn)
+        return session.dry_run(self._call_resources(resource_dict) if resource_dict else self._resources)
+
+    def _capacity(self) -> int:
+        assert self._allocation is not None
+        return self._allocation.cores
+
+    def _launcher_shown(self) -> dict[str, Any]:
+        return {"spawner": "slurm", "pmi_mode": self._pmi_mode}
+
+    def _launcher_settings(self) -> Settings:
+        allocation = self._allocation
+        settings: dict[str, Any] = {
+            "nodes_by": "slurm",
+            "engine": find_binary(),
+            "step_worker": worker_command("_step.py"),
+            "listen_address": listening_address(_peers(allocation), self._options.hostname_localhost),
+        }
+        if self._pmi_mode is not None:
+            settings["slurm_pmi"] = self._pmi_mode
+        if allocation is not None:
+            settings["slurm_job"] = allocation.job
+            settings["nodes"] = [node.words(up=False) for node in allocation.nodes]
+            settings["groups_span_nodes"] = 1
+            settings["agents"] = 1
+            if allocation.has_gpus:
+                settings["gpu_variable"] = (
+                    "ROCR_VISIBLE_DEVICES" if "ROCR_VISIBLE_DEVICES" in os.environ else "CUDA_VISIBLE_DEVICES"
+                )
+        return settings
+
+    def _group_settings(self) -> Settings:
+        return {"worker": worker_command("rank.py")}
+
+    def _request_settings(self, resources: Resources) -> Settings:
+        settings: dict[str, Any] = dict(resources.request())
+        if self._allocation is None:
+            # Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
+            for key, name in (
+                ("nodes", "step_nodes"),
+                ("exclusive", "step_exclusive"),
+                ("gpus_per_core", "step_gpus"),
+            ):
+                if key in settings:
+                    settings[name] = settings.pop(key)
+        if resources.step or resources.slurm_cmd_args:
+            settings["step"] = 1
+        if resources.slurm_cmd_args:
+            settings["step_arguments"] = list(resources.slurm_cmd_args)
+        if resources.cwd is not None:
+            settings["step_directory"] = os.path.abspath(resources.cwd)
+            os.makedirs(resources.cwd, exist_ok=True)
+        if self._options.openmpi_oversubscribe:
+            settings["oversubscribe"] = 1
+        return settings
+
+
+def _peers(allocation: Allocation | None) -> list[str]:
+    """Where the nodes are, or else Slurm's controller: names or addresses."""
+    try:
+        if allocation is None:
+            text = _slurm_allocation.answer(("scontrol", "show", "config"))
+            return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", text, re.MULTILINE)
+        names = ",".join(node.name for node in allocation.nodes)
+        text = _slurm_allocation.answer(("scontrol", "show", "node", "-o", names))
+        return re.findall(r"(?<!\S)NodeAddr=(\S+)", text)
+    except AllocationError:
+        return [] if allocation is None else [node.name for node in allocation.nodes]

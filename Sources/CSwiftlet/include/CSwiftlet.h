@@ -65,14 +65,14 @@ int sl_random(void *buffer, size_t size);
 
 /// What to start. Its descriptors: 0 is `in` (-1: /dev/null), then `out`, `error`, and `socket` as 3 (-1: none). Everything else is
 /// closed on exec.
-/// The process leads a session of its own, gets SIGKILL when the calling thread ends (`die_with_parent`).
+/// The process leads a session of its own, gets the signal `signal_at_parents_end` (0: none) when the calling thread ends.
 typedef struct {
   const char *path;
   char *const *argv;
   char *const *envp;
   const char *cwd;  // NULL: as it is
   int socket, out, error, in;
-  int die_with_parent;
+  int signal_at_parents_end;
   const int *cores;  // those it may run on; core_count 0: all that the caller has
   int core_count;
 } sl_spawn_request;
@@ -82,8 +82,9 @@ pid_t sl_spawn(const sl_spawn_request *request);
 /// The environment of this process.
 char *const *sl_environment(void);
 int sl_become_subreaper(void);
-/// SIGKILL for this process when the thread that created it ends; ends it at once if that has happened (parent is not `parent` any more).
-int sl_die_with_parent(pid_t parent);
+/// `signal` for this process when the thread that created it ends; ends it at once if that has happened (parent is not `parent` any
+/// more).
+int sl_signal_at_parents_end(pid_t parent, int signal);
 /// Reaps one child that has ended without waiting: its id, 0 if none has ended, -1 if there is none.
 pid_t sl_reap(int *status, uint64_t *max_rss_kib);
 /// Ignores SIGPIPE, SIGXFSZ (the writing call fails instead) and the terminal's signals: the engine ends by end of file, not by Ctrl-C.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swiftlet._worker import _slot
+from swiftlet._worker._place import Place
 
 
 class Surroundings:
@@ -17,6 +18,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._current: Mapping[str, Any] | None = None
         self._home: str | None = None
+        self._place = Place()
 
     def apply(self, context: Mapping[str, Any]) -> None:
         """Makes the context this process'. ``OSError`` if the directory cannot be made or entered."""
@@ -25,7 +27,7 @@ class Surroundings:
         self._current = None
         _set_path(context["path"])
         if context["env"] is not None:
-            _set_environment({**context["env"], **_slot.overlay})
+            _set_environment({**self._place.kept_in(context["env"]), **_slot.overlay})
         self._set_directory(context["cwd"])
         self._current = context
 

@@ -70,7 +70,14 @@ def run_on(sock: Stream) -> NoReturn:
 
 def greet(sock: Stream, reader: _wire.FrameReader) -> int:
     """Exchanges HELLO. The number under which this worker creates segments; 0: it creates none."""
-    hello = _wire.pack_attributes({"role": "worker", "version": __version__, "pid": os.getpid()})
+    attributes: dict[str, _wire.AttributeValue] = {
+        "role": "worker",
+        "version": __version__,
+        "pid": os.getpid(),
+    }
+    if "SLURM_STEP_ID" in os.environ:
+        attributes["step"] = f"{os.environ.get('SLURM_JOB_ID')}.{os.environ['SLURM_STEP_ID']}"
+    hello = _wire.pack_attributes(attributes)
     try:
         sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, hello))
     except OSError:

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+// Agents: one on each node of an allocation. A launcher says by which command they are started (`AgentCommand`); everything
+// else is the same for all of them.
+extension Engine {
+    /// How often agents of a node are started that end at once.
+    private static let agentTries = 3
+
+    /// Starts the agents of these nodes by one command.
+    func startAgents(on nodes: Set<Int>) {
+        guard let configuration, let launcher = configuration.nodes, !nodes.isEmpty else { return }
+        do {
+            let names = nodes.sorted().map { configuration.inventory.nodes[$0].name }
+            let command = launcher.agents(on: names)
+            let listener = try runningListener()
+            let ticket = listener.expect(uses: nodes.count) { [unowned self] in greet($0) }
+            let (outputRead, outputWrite) = try makePipe()
+            let (errorRead, errorWrite) = try makePipe()
+            let step = AgentStep(
+                id: nextHelper(),
+                outputs: [
+                    OutputReader(descriptor: outputRead, keepsTail: true, loop: loop),
+                    OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
+                ], ticket: ticket, missing: nodes)
+            for reader in step.outputs {
+                reader.onOutput = { [unowned self] in log.write("agents: " + String(decoding: $0, as: UTF8.self)) }
+            }
+            agentSteps[step.id] = step
+            log.write("starts agents: \(command.arguments.joined(separator: " "))")
+            guardian.spawn(
+                step.id, arguments: command.arguments, environment: command.environment, directory: configuration.directory,
+                input: Array(ticket.line.utf8), grace: command.grace, socket: nil, output: outputWrite, errors: errorWrite)
+        } catch {
+            fail("agents cannot be started: \(error)")
+        }
+    }
+
+    /// Somebody has connected with a ticket for agents; its HELLO says which node it is on.
+    private func greet(_ socket: AuthenticatedSocket) {
+        let link = SecureLink(loop: loop)
+        link.attach(socket)
+        let spawner = Spawner(link: link)
+        strangers.append(spawner)
+        spawner.onHello = { [unowned self, unowned spawner] attributes in
+            strangers.removeAll { $0 === spawner }
+            try admit(spawner, link, attributes)
+        }
+        spawner.onClose = { [unowned self, unowned spawner] reason in
+            log.write("an agent went away before it said who it is: \(reason ?? "")")
+            strangers.removeAll { $0 === spawner }
+        }
+    }
+
+    private func admit(_ spawner: Spawner, _ link: SecureLink, _ attributes: Attributes) throws {
+        guard let configuration else { return }
+        let name = attributes[text: "node"] ?? ""
+        guard attributes[text: "version"] == productVersion else {
+            throw WireError(
+                "node \(name) has version \(attributes[text: "version"] ?? "?") of the engine, this is \(productVersion)")
+        }
+        guard let node = configuration.inventory.nodes.firstIndex(where: { $0.name == name }), agents[node] == nil else {
+            throw WireError("node \(name) is none of those that were asked for, or has an agent already")
+        }
+        let agent = Agent(node: node, name: name, link: link, spawner: spawner, now: sl_monotonic_ns())
+        agents[node] = agent
+        for step in agentSteps.values { step.missing.remove(node) }
+        spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
+        spawner.onEnded = { [unowned self, unowned agent] in
+            agent.relayed[$0] = nil
+            processEnded($0, $1, by: agent.spawner)
+        }
+        spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
+        spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
+        spawner.onClose = { [unowned self, unowned agent] in agentIsGone(agent, $0 ?? "its agent is gone") }
+        link.send(.agentSetup, id: 0) { bytes in
+            var attributes = Attributes()
+            attributes[list: "argv"] = configuration.argv
+            attributes[list: "env"] = configuration.environment
+            attributes[text: "cwd"] = configuration.directory
+            attributes.write(to: &bytes)
+        }
+        if agents.count == 1 { beat() }
+        log.write("agent on \(name) is there")
+        agentFailures[node] = nil
+        apply(.nodeUp(node))
+    }
+
+    private func receivedFromAgent(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, _ agent: Agent) throws {
+        let worker = agent.relayed[WorkerID(UInt32(truncatingIfNeeded: header.id))]
+        let stream = RelayStream(flags: header.flags)
+        switch FrameType(rawValue: header.type) {
+        case .relay:
+            let isEnd = header.flags & RelayStream.end != 0
+            switch stream {
+            case .connection: isEnd ? worker?.link.ended() : worker?.link.received(body)
+            case .output, .errors: worker?.outputs[stream == .output ? 0 : 1].relayed(body)
+            case nil: throw WireError("an agent relays a stream that no worker has")
+            }
+        case .relayAck:
+            var reader = ByteReader(body)
+            worker?.link.acknowledged(Int(clamping: try reader.integer(UInt64.self)))
+        case .heartbeat: break
+        default: throw WireError("unexpected frame of type \(header.type) from an agent")
+        }
+    }
+
+    /// Starts a worker on an agent's node.
+    func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, on agent: Agent) {
+        guard let configuration else { return }
+        let link = RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop)
+        let outputs = [RelayStream.output, .errors].map { stream in
+            OutputReader(keepsTail: stream == .errors) { [weak agent] count in
+                agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) { $0.append(integer: UInt64(count)) }
+            }
+        }
+        agent.relayed[id] = Agent.Relayed(link: link, outputs: outputs)
+        let worker = Worker(
+            id: id, peer: makePeer(link), outputs: outputs, spawner: agent.spawner, isFresh: !configuration.isWarm, slot: slot)
+        var attributes = Attributes()
+        if configuration.launch == .program {
+            attributes[list: "argv"] = configuration.argv
+            attributes[list: "env"] = environment(
+                configuration.environment,
+                with: settings.variables + SlotVariables.threads(request, in: configuration.environment))
+            attributes[text: "cwd"] = configuration.directory
+        } else {
+            attributes[list: "variables"] = settings.variables
+        }
+        if !settings.cores.isEmpty { attributes[text: "cores"] = settings.cores }
+        agent.spawner.spawn(id, attributes)
+        introduce(worker, index: index)
+    }
+
+    /// The connection to an agent is lost, and with it its node.
+    private func agentIsGone(_ agent: Agent, _ reason: String) {
+        guard agents[agent.node] === agent else { return }
+        agents[agent.node] = nil
+        agent.link.close()
+        guard ending == .no, !isDismissing else { return }
+        log.write("node \(agent.name) is lost: \(reason)")
+        apply(.nodeLost(agent.node))
+        for worker in workers.values where worker.spawner === agent.spawner {
+            gone(worker, .failed("node \(agent.name) was lost: \(reason)"))
+        }
+        agentFailures[agent.node, default: 0] += 1
+        guard agentFailures[agent.node]! < Self.agentTries else { return failWithoutNodes() }
+        restarting.insert(agent.node)
+        loop.schedule(after: 1_000_000_000) { [unowned self] in
+            restarting.remove(agent.node)
+            if ending == .no && !isDismissing { startAgents(on: [agent.node]) }
+        }
+    }
+
+    /// A command that starts agents has ended: those that have not come will not.
+    func agentStepEnded(_ step: AgentStep, _ end: ProcessEnd) {
+        for output in step.outputs { output.finish() }
+        agentSteps[step.id] = nil
+        listener?.withdraw(step.ticket.id)
+        let tail = step.outputs.reversed().map { String(decoding: $0.tail, as: UTF8.self) }.joined()
+        let fault = "the command that starts agents \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
+        log.write(fault)
+        agentFaults.append(fault)
+        if isDismissing { return finishWithoutAgents() }
+        failWithoutNodes()
+    }
+
+    /// Everything has ended: the agents go first, so that nothing is left on a node when the client hears of the end.
+    func dismissAgents() {
+        guard !isDismissing else { return }
+        isDismissing = true
+        for agent in agents.values { agent.link.close() }
+        agents = [:]
+        for step in agentSteps.values { listener?.withdraw(step.ticket.id) }
+        for step in agentSteps.values where !step.missing.isEmpty { guardian.signal(step.id, SIGTERM) }
+        loop.schedule(after: 5_000_000_000) { [unowned self] in
+            agentSteps = [:]
+            finishWithoutAgents()
+        }
+    }
+
+    private func finishWithoutAgents() {
+        if agentSteps.isEmpty { finish() }
+    }
+
+    /// Where no node is left and none will come, nothing can run any more.
+    private func failWithoutNodes() {
+        guard ending == .no, !isDismissing, agents.isEmpty, restarting.isEmpty, agentSteps.values.allSatisfy(\.missing.isEmpty)
+        else { return }
+        // The first says what happened, the last why it could not be mended.
+        let faults = agentFaults.count > 1 ? [agentFaults[0], agentFaults[agentFaults.count - 1]] : agentFaults
+        fail("no node of the allocation can be used: \(faults.joined(separator: "\nthen "))")
+    }
+
+    private func beat() {
+        guard !agents.isEmpty, ending == .no else { return }
+        let now = sl_monotonic_ns()
+        for agent in agents.values {
+            if now - agent.lastHeard > Heartbeat.silence {
+                agentIsGone(agent, "nothing was heard of it for a minute")
+            } else {
+                agent.link.send(.heartbeat, id: 0)
+            }
+        }
+        loop.schedule(after: Heartbeat.interval) { [unowned self] in beat() }
+    }
+}

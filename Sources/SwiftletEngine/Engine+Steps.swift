@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+// Workers that are job steps of their own: a launcher's command starts them, and they connect by themselves.
+extension Engine {
+    /// Whether a call (or warm worker) is a step of its own; else the agent of its node runs it.
+    func isStep(_ request: ResourceRequest, _ slot: Slot) -> Bool {
+        guard let configuration, configuration.nodes != nil else { return false }
+        return !configuration.usesAgents || request.isGroup || request.step.isAskedFor || slot.placements.count > 1
+    }
+
+    /// Starts a worker that is not of this machine's.
+    func startElsewhere(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
+        guard !isStep(request, slot) else {
+            do {
+                try startStep(id, index: index, request: request, slot: slot)
+            } catch {
+                apply(.workerEnded(id, .failed("\(error)")))
+            }
+            return
+        }
+        guard let node = slot.placements.first?.node, let agent = agents[node] else {
+            return apply(.workerEnded(id, .failed("the node has no agent")))
+        }
+        start(id, index: index, request: request, slot: slot, settings, on: agent)
+    }
+
+    private func startStep(
+        _ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot
+    ) throws {
+        guard let configuration, let launcher = configuration.nodes else { return }
+        let command = launcher.step(request, in: slot, program: stepProgram(request))
+        let (link, ticket) = try makeExpectedLink()
+        let (outputRead, outputWrite) = try makePipe()
+        let (errorRead, errorWrite) = try makePipe()
+        let worker = Worker(
+            id: id, peer: makePeer(link),
+            outputs: [
+                OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
+                OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
+            ],
+            spawner: guardian, isFresh: !configuration.isWarm, slot: slot)
+        worker.ticket = ticket
+        worker.isStep = true
+        log.write("worker \(id.rawValue): \(command.shellLine)")
+        // Which GPUs it gets is Slurm's word.
+        let place = SlotVariables(slot, request: request, gpuVariable: nil, name: "\(getpid())-\(id.rawValue)").variables
+        let variables = place + SlotVariables.threads(request, in: command.environment) + ["SWIFTLET_STEP=1"]
+        guardian.spawn(
+            id, arguments: command.arguments, environment: environment(command.environment, with: variables),
+            directory: configuration.directory, input: Array(ticket.line.utf8), grace: command.grace, socket: nil,
+            output: outputWrite, errors: errorWrite)
+        introduce(worker, index: index)
+    }
+
+    /// GROUPS: how groups of ranks are started; without a launcher's kind it is that of the nodes which does it. May precede CONFIGURE.
+    func setGroups(_ attributes: Attributes) throws(WireError) {
+        if attributes[text: "kind"] != nil { groupLauncher = try MPILauncher(attributes) }
+        rankWorker = attributes[list: "worker"] ?? []
+    }
+
+    /// What runs in a step.
+    func stepProgram(_ request: ResourceRequest) -> [String] {
+        guard let configuration else { return [] }
+        return request.isGroup ? rankWorker + ["\(request.cores)"] : configuration.stepWorker
+    }
+
+    /// How a step's worker ended, from how the launcher's command did: that exits with 128 + n for signal n, and its own failure is
+    /// not the call's.
+    func endOfStep(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd {
+        guard worker.isStep else { return end }
+        guard worker.hasGreeted else {
+            let tail = worker.errorTail
+            return .failed("the command that starts it \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)"))
+        }
+        switch end {
+        case .exited(let status) where status > 128 && status < 128 + 65: return .signalled(status - 128)
+        case .signalled:
+            // The command is gone, the step may be not.
+            if let step = worker.step { cancel(step: step) }
+            return end
+        default: return end
+        }
+    }
+
+    private func cancel(step: String) {
+        guard let command = configuration?.nodes?.cancel(step: step) else { return }
+        log.write(command.shellLine)
+        guardian.spawn(
+            nextHelper(), arguments: command.arguments, environment: command.environment, socket: nil, output: dup(2),
+            errors: dup(2))
+    }
+
+    /// Says what would be started for a call, without starting it.
+    func sendDryRun(_ number: UInt64) {
+        let text = requests[RequestID(UInt32(truncatingIfNeeded: number))].map(dryRun) ?? "no such request"
+        client.link.send(.dryRunIs, id: number) { $0.append(contentsOf: text.utf8) }
+    }
+
+    private func dryRun(_ request: ResourceRequest) -> String {
+        guard let configuration else { return "" }
+        let slot = configuration.inventory.exampleSlot(for: request)
+        guard let launcher = configuration.nodes else {
+            return LaunchCommand(arguments: configuration.argv, environment: []).shellLine
+        }
+        if isStep(request, slot) { return launcher.step(request, in: slot, program: stepProgram(request)).shellLine }
+        return launcher.agents(on: configuration.inventory.nodes.map(\.name)).shellLine
+    }
+}
+
+extension Inventory {
+    /// The slot that a request would get where everything is free; the nodes' names are those it would use first.
+    func exampleSlot(for request: ResourceRequest) -> Slot {
+        let wanted = request.nodes ?? nodesNeeded(for: request)
+        let ranks = (request.cores + wanted - 1) / max(1, wanted)
+        return Slot(
+            placements: nodes.prefix(max(1, wanted)).enumerated().map {
+                Slot.Placement(
+                    node: $0.offset, name: $0.element.name, ranks: ranks, coreCount: ranks * request.threadsPerCore,
+                    memory: request.memory)
+            })
+    }
+
+    private func nodesNeeded(for request: ResourceRequest) -> Int {
+        guard let most = nodes.map({ ($0.coreCount ?? .max) / request.threadsPerCore }).max(), most > 0 else { return 1 }
+        return (request.cores - 1) / most + 1
+    }
+}

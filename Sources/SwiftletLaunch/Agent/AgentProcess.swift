@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletModel
+public import SwiftletTransport
+import SwiftletWire
+
+/// The engine's deputy on another node: it starts workers there, through a fork server or as programs, and relays what they say.
+/// It lives as long as its connection to the engine; nothing it started lives longer.
+public final class AgentProcess {
+    private let loop = EventLoop()
+    let engine: SecureLink
+    private let guardian: Spawner
+    private var server: AgentForkServer?
+    private var setup: Attributes?
+    private var workers: [UInt32: AgentWorker] = [:]
+    private var lastHeard: UInt64 = 0
+    private var failure: String?
+    private let node: String
+
+    /// Serves the engine that gave the ticket until it is gone; never returns.
+    /// - Parameter node: how the launcher calls this node.
+    public static func run(ticket: Ticket, node: String, version: String) -> Never {
+        sl_ignore_terminal_signals()
+        sl_raise_descriptor_limit()
+        _ = sl_become_subreaper()
+        do {
+            let agent = try AgentProcess(connection: try SecureConnector.connect(ticket), node: node, version: version)
+            agent.loop.run()
+            if let failure = agent.failure { say("agent on \(node): \(failure)") }
+        } catch {
+            say("agent on \(node): \(error)")
+            exit(1)
+        }
+        exit(endAllDescendants().isEmpty ? 0 : 1)
+    }
+
+    private init(connection: AuthenticatedSocket, node: String, version: String) throws {
+        self.node = node
+        engine = SecureLink(loop: loop)
+        guardian = try Spawner.startGuardian(arguments: ["swiftlet", "guardian"], loop: loop).spawner
+        engine.attach(connection)
+        engine.onFrame = { [unowned self] in try received($0, $1) }
+        engine.onClose = { [unowned self] in end($0 ?? "") }
+        guardian.onForked = { [unowned self] in forked($0, $1) }
+        guardian.onEnded = { [unowned self] in processEnded($0, $1) }
+        guardian.onClose = { [unowned self] _ in end("its guardian died") }
+        engine.send(.hello, id: protocolVersion) { bytes in
+            var attributes = Attributes()
+            attributes[text: "role"] = "agent"
+            attributes[text: "version"] = version
+            attributes[text: "node"] = node
+            attributes[integer: "pid"] = Int(getpid())
+            attributes.write(to: &bytes)
+        }
+        lastHeard = sl_monotonic_ns()
+        beat()
+    }
+
+    private static func say(_ text: String) {
+        let line = "swiftlet: \(text)\n"
+        _ = write(2, line, line.utf8.count)
+    }
+
+    private func end(_ reason: String) {
+        if failure == nil, !reason.isEmpty { failure = reason }
+        loop.stop()
+    }
+
+    /// Says that it lives, and ends everything where the engine has not been heard of for a minute.
+    private func beat() {
+        guard sl_monotonic_ns() - lastHeard < Heartbeat.silence else {
+            return end("the engine has not been heard of for a minute")
+        }
+        engine.send(.heartbeat, id: 0)
+        loop.schedule(after: Heartbeat.interval) { [unowned self] in beat() }
+    }
+
+    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        lastHeard = sl_monotonic_ns()
+        let worker = workers[UInt32(truncatingIfNeeded: header.id)]
+        switch FrameType(rawValue: header.type) {
+        case .relay: if RelayStream(flags: header.flags) == .connection { worker?[.connection].write(body) }
+        case .relayAck:
+            var reader = ByteReader(body)
+            let count = Int(clamping: try reader.integer(UInt64.self))
+            if let stream = RelayStream(flags: header.flags) { worker?[stream].acknowledged(count) }
+        case .spawn: try spawn(UInt32(truncatingIfNeeded: header.id), Attributes(body: body))
+        case .signal:
+            var reader = ByteReader(body)
+            worker?.spawner.signal(WorkerID(UInt32(header.id)), Int32(try reader.integer(UInt32.self)))
+        case .heartbeat: break
+        case .agentSetup:
+            var attributes = try Attributes(body: body)
+            attributes[list: "env"] = NodeEnvironment.of(
+                client: attributes[list: "env"] ?? [], agent: processEnvironment(), node: node)
+            setup = attributes
+        case .hello:
+            guard header.id == protocolVersion else {
+                throw WireError("the engine speaks version \(header.id) of the protocol, this agent \(protocolVersion)")
+            }
+        case .goodbye: end(String(decoding: body, as: UTF8.self))
+        default: throw WireError("an agent understands no frame of type \(header.type)")
+        }
+    }
+
+    private func spawn(_ id: UInt32, _ attributes: Attributes) {
+        do {
+            let isProgram = attributes[list: "argv"] != nil
+            let spawner = isProgram ? guardian : try forkServer().spawner
+            let connection = try makeSocketPair(), output = try makePipe(), errors = try makePipe()
+            workers[id] = AgentWorker(
+                id: id, spawner: spawner, descriptors: [connection.ours, output.reading, errors.reading], engine: engine,
+                loop: loop
+            ) { [unowned self] in workers[$0.id] = nil }
+            spawner.spawn(
+                WorkerID(id), attributes, socket: connection.theirs, output: output.writing, errors: errors.writing)
+        } catch {
+            engine.send(.spawnFailed, id: UInt64(id)) { $0.append(contentsOf: "\(error)".utf8) }
+        }
+    }
+
+    private func forkServer() throws -> AgentForkServer {
+        if let server, server.isUsable { return server }
+        guard let setup else { throw WireError("the engine has not said how workers are started") }
+        let new = try AgentForkServer(setup, after: server, guardian: guardian, loop: loop)
+        new.spawner.onForked = { [unowned self] in forked($0, $1) }
+        new.spawner.onEnded = { [unowned self] in processEnded($0, $1) }
+        server = new
+        return new
+    }
+
+    private func forked(_ worker: WorkerID, _ process: Int32) {
+        if worker == server?.id { return }
+        server?.hasForked()
+        engine.send(.forked, id: UInt64(worker.rawValue)) { $0.append(integer: UInt32(process)) }
+    }
+
+    private func processEnded(_ id: WorkerID, _ end: ProcessEnd) {
+        if let server, server.id == id { return forkServerEnded(server, end) }
+        guard let worker = workers[id.rawValue] else { return }
+        switch end {
+        case .failed(let reason): worker.failed(reason)
+        case .exited, .signalled: worker.ended(status: end.waitStatus, peak: 0)
+        }
+    }
+
+    /// With the fork server its workers have died.
+    private func forkServerEnded(_ server: AgentForkServer, _ end: ProcessEnd) {
+        server.ended(end)
+        for worker in workers.values where worker.spawner === server.spawner {
+            worker.ended(status: SIGKILL, peak: 0)
+        }
+    }
+}
+
+/// This process's environment, `NAME=value`.
+func processEnvironment() -> [String] {
+    guard var entry = sl_environment() else { return [] }
+    var variables: [String] = []
+    while let text = entry.pointee {
+        variables.append(String(cString: text))
+        entry += 1
+    }
+    return variables
+}
+
+/// When those at the ends of a connection between nodes say that they live, and after which silence they are given up.
+public enum Heartbeat {
+    public static let interval: UInt64 = 15_000_000_000
+    public static let silence: UInt64 = 60_000_000_000
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How many calls a second in a Slurm allocation of four nodes of four cores?
+
+Needs a cluster: `eval "$(Tests/Cluster/up)"` starts one on this machine. Outside an allocation this asks for
+one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+if "SLURM_JOB_ID" not in os.environ:
+    os.execvp("salloc", ["salloc", "--quiet", "-N4", "-n16", sys.executable, *sys.argv])
+
+from executorlib import SlurmJobExecutor as Executorlib
+
+from race import Contestant, Goal, race
+from swiftlet import SlurmJobExecutor
+from work import identity
+
+FRESH, WARM = "Swiftlet, a process per call", "Swiftlet, 4 warm workers"
+PEER_FRESH, PEER_WARM = "executorlib, a process per call", "executorlib, 4 warm workers"
+SRUN = "bare srun of `true`, 16 at a time"
+STEPS = "Swiftlet, a step per call"
+
+
+def per_second(executor: Executor, calls: int) -> float:
+    """Submits all, then takes every result."""
+    with executor:
+        executor.submit(identity, 0).result()
+        start = time.perf_counter()
+        futures = [executor.submit(identity, index) for index in range(calls)]
+        values = [future.result() for future in futures]
+        elapsed = time.perf_counter() - start
+    assert values == list(range(calls))
+    return calls / elapsed
+
+
+def bare_sruns(calls: int) -> float:
+    """What a step costs by itself."""
+    command = ["srun", "--quiet", "--exact", "-N1", "-n1", "--mpi=none", "true"]
+    with ThreadPoolExecutor(16) as threads:
+        start = time.perf_counter()
+        list(threads.map(lambda _: subprocess.run(command, check=True), range(calls)))
+        return calls / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    exact = {"slurm_cmd_args": ["--exact"]}  # else its steps take whole nodes
+    race(
+        "No-op calls in an allocation of 16 cores",
+        "calls/s",
+        [
+            Contestant(FRESH, lambda: per_second(SlurmJobExecutor(max_workers=16), 1000)),
+            Contestant(PEER_FRESH, lambda: per_second(Executorlib(max_workers=16, resource_dict=exact), 30)),
+            Contestant(STEPS, lambda: per_second(SlurmJobExecutor(resource_dict={"step": True}), 50)),
+            Contestant(SRUN, lambda: bare_sruns(50)),
+            Contestant(
+                WARM, lambda: per_second(SlurmJobExecutor(max_workers=4, block_allocation=True), 20_000)
+            ),
+            Contestant(
+                PEER_WARM,
+                lambda: per_second(
+                    Executorlib(max_workers=4, block_allocation=True, resource_dict=exact), 1000
+                ),
+            ),
+        ],
+        [
+            Goal(FRESH, PEER_FRESH, "at least", 30, 15),
+            Goal(WARM, PEER_WARM, "at least", 10, 5),
+            Goal(FRESH, SRUN, "at least", 5, 2),
+        ],
+        rounds=3,
+    )

@@ -116,7 +116,7 @@ extension Engine {
         guard let configuration else { return }
         let link = RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop)
         let outputs = [RelayStream.output, .errors].map { stream in
-            OutputReader(keepsTail: stream == .errors) { [weak agent] count in
+            OutputReader(keepsTail: stream == .errors, loop: loop) { [weak agent] count in
                 agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) { $0.append(integer: UInt64(count)) }
             }
         }

@@ -9,8 +9,9 @@ extension Engine {
     /// How often, in nanoseconds. A shorter peak is not seen.
     private static let memoryInterval: UInt64 = 500_000_000
 
-    /// Watches a worker that has a limit.
+    /// Watches a worker that has a limit. On other nodes the batch system does it.
     func watchMemory(of worker: Worker) {
+        guard configuration?.nodes == nil else { return }
         let limit = worker.slot.placements.reduce(UInt64(0)) { $0 + $1.memory }
         guard limit > 0 else { return }
         worker.memoryLimit = limit

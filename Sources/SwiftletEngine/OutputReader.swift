@@ -17,8 +17,9 @@ final class OutputReader: EventHandler {
     private static let tailSize = 4096
     private static let longestLine = 1 << 16
 
+    /// -1 for a stream that an agent relays.
     private let descriptor: Int32
-    private let loop: EventLoop?
+    private let loop: EventLoop
     private var token: UInt64 = 0
     /// Of a stream that an agent relays: tells it how many bytes have been taken.
     private let taken: (Int) -> Void
@@ -40,9 +41,9 @@ final class OutputReader: EventHandler {
     }
 
     /// For a stream that an agent relays. `taken` is to tell the agent how many bytes have been taken.
-    init(keepsTail: Bool, taken: @escaping (Int) -> Void) {
+    init(keepsTail: Bool, loop: EventLoop, taken: @escaping (Int) -> Void) {
         descriptor = -1
-        loop = nil
+        self.loop = loop
         self.keepsTail = keepsTail
         self.taken = taken
     }
@@ -63,8 +64,8 @@ final class OutputReader: EventHandler {
     /// Stops or goes on reading; who prints waits when the pipe (or the agent's window) is full.
     func setPaused(_ paused: Bool) {
         isPaused = paused
-        if let loop, isOpen { loop.change(token, to: paused ? [] : .read) }
-        if loop == nil { tell() }
+        if descriptor < 0 { return tell() }
+        if isOpen { loop.change(token, to: paused ? [] : .read) }
     }
 
     func ready(_ readiness: Readiness) { readOnce() }
@@ -79,7 +80,7 @@ final class OutputReader: EventHandler {
 
     /// Reads what is there and passes on what there is, also an unfinished line; then closes.
     func finish() {
-        while isOpen, loop != nil {
+        while isOpen, descriptor >= 0 {
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
             let count = read(descriptor, &chunk, chunk.count)
             guard count > 0 else { break }
@@ -123,7 +124,7 @@ final class OutputReader: EventHandler {
     private func close() {
         guard isOpen else { return }
         isOpen = false
-        guard let loop else { return }
+        guard descriptor >= 0 else { return }
         loop.unregister(token)
         closeDescriptor(descriptor)
     }

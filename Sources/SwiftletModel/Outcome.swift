@@ -32,6 +32,7 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .exited(let status): status << 8
         case .signalled(let signal): signal
+        case .memoryLimit: 9
         case .failed: 1 << 8
         }
     }

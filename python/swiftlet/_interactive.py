@@ -9,7 +9,7 @@ from swiftlet import _mpi
 from swiftlet._engine_executor import EngineExecutor
 from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
 from swiftlet._policy import Policy
-from swiftlet._resources import Resources, check_fits, usable_cores
+from swiftlet._resources import check_fits, usable_cores
 from swiftlet._session import Session, worker_command
 from swiftlet._version import __version__
 
@@ -61,14 +61,10 @@ class InteractiveExecutor(EngineExecutor):
             dependencies=not options.disable_dependencies,
             launcher=self._launcher_settings(),
             groups=self._group_settings,
-            requests=self._request_settings,
+            requests=policy.request,
         )
 
     # What executors may say differently
-
-    def _request_settings(self, resources: Resources) -> Settings:
-        """Attributes of REQUEST."""
-        return resources.request()
 
     def _capacity(self) -> int:
         """The cores that running calls may use together if the user names no limit."""

@@ -66,6 +66,10 @@ class Policy:
         """The executor's own rules. ``ResourceError`` for what can never be had."""
         check_fits(resources, limit)
 
+    def request(self, resources: Resources) -> Mapping[str, Any]:
+        """The attributes of REQUEST for what a call needs."""
+        return resources.request()
+
     def unavailable(self, key: str, value: Any) -> ResourceUnavailableError:
         """The refusal of a legal key."""
         if key == "gpus_per_core":

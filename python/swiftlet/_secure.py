@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The connecting end of an authenticated connection (docs/reference/wire-protocol.md, "Authenticated
-connections").
+"""Authenticated connections (docs/reference/wire-protocol.md, "Authenticated connections").
 
 ``connect(ticket)`` proves to whoever listens that this process knows the ticket's secret, has it proved the
 same, and gives a ``SecureSocket``: a stream like a socket's, in which every byte is under a code that only
-the two ends can make.
+the two ends can make. ``admit`` is the listening end, for ranks of a group that meet each other.
 """
 
 from __future__ import annotations
@@ -58,6 +57,11 @@ class Ticket(NamedTuple):
         raise ValueError("the line is no swiftlet ticket")
 
 
+def new_ticket(address: str) -> Ticket:
+    """A ticket for whoever is to connect to this address."""
+    return Ticket(address, os.urandom(_ID_SIZE), os.urandom(32))
+
+
 def connect(ticket: Ticket, timeout: float = 30.0) -> SecureSocket:
     """Connects, and proves both ends. ``OSError`` that names the address if that fails; each step may take
     ``timeout`` seconds.
@@ -94,19 +98,45 @@ def _open(address: str, timeout: float) -> socket.socket:
     return sock
 
 
+def admit(sock: socket.socket, ticket: Ticket, timeout: float = 5.0) -> SecureSocket:
+    """Lets in who has connected, if it has this ticket; closes the socket and raises ``OSError`` if not."""
+    try:
+        sock.settimeout(timeout)
+        greeting = _exactly(sock, len(_MAGIC) + _ID_SIZE + _NONCE_SIZE)
+        if greeting[: len(_MAGIC) + _ID_SIZE] != _MAGIC + ticket.ident:
+            raise SecurityError("nobody of that name is expected")
+        nonce = os.urandom(_NONCE_SIZE)
+        code = _Codes(ticket, greeting[-_NONCE_SIZE:], nonce)
+        sock.sendall(_MAGIC + nonce + code(b"listener proves"))
+        if not hmac.compare_digest(_exactly(sock, _CODE_SIZE), code(b"connector proves")):
+            raise SecurityError("who connected does not know the secret")
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    return SecureSocket(sock, code(b"listener sends"), code(b"connector sends"))
+
+
+class _Codes:
+    """The codes of one connection."""
+
+    def __init__(self, ticket: Ticket, connector: bytes, listener: bytes) -> None:
+        self._secret = ticket.secret
+        self._transcript = ticket.ident + connector + listener
+
+    def __call__(self, label: bytes) -> bytes:
+        return hmac.new(self._secret, label.ljust(32, b"\0") + self._transcript, hashlib.sha256).digest()
+
+
 def _prove(sock: socket.socket, ticket: Ticket) -> tuple[bytes, bytes]:
-    """The handshake; the keys for sending and receiving."""
+    """The connector's handshake; the keys for sending and receiving."""
     nonce = os.urandom(_NONCE_SIZE)
     sock.sendall(_MAGIC + ticket.ident + nonce)
     answer = _exactly(sock, len(_MAGIC) + _NONCE_SIZE + _CODE_SIZE)
     if answer[: len(_MAGIC)] != _MAGIC:
         raise SecurityError("who listens there is no swiftlet of this version")
     theirs = answer[len(_MAGIC) : len(_MAGIC) + _NONCE_SIZE]
-    transcript = ticket.ident + nonce + theirs
-
-    def code(label: bytes) -> bytes:
-        return hmac.new(ticket.secret, label.ljust(32, b"\0") + transcript, hashlib.sha256).digest()
-
+    code = _Codes(ticket, nonce, theirs)
     if not hmac.compare_digest(answer[-_CODE_SIZE:], code(b"listener proves")):
         raise SecurityError("who listens there does not know the secret")
     sock.sendall(code(b"connector proves"))
@@ -133,6 +163,22 @@ class SecureSocket:
         self._sent = 0
         self._received = 0
         self._waiting = bytearray()
+        self._rest = memoryview(b"")
+
+    @property
+    def address(self) -> str:
+        """This end's numeric address; empty for a socket that has none."""
+        name = self._socket.getsockname()
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """As a socket's. Not together with ``recvmsg``."""
+        if not self._rest:
+            self._rest = memoryview(self.recvmsg(_RECEIVE_SIZE)[0])
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
 
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0

@@ -69,13 +69,34 @@ class _Policy(Policy):
                 f"{allocation.job} has left"
             )
 
+    def request(self, resources: Resources) -> Mapping[str, Any]:
+        """The attributes of REQUEST."""
+        settings: dict[str, Any] = dict(resources.request())
+        if self._allocation is None:
+            # Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
+            for key, name in (
+                ("nodes", "step_nodes"),
+                ("exclusive", "step_exclusive"),
+                ("gpus_per_core", "step_gpus"),
+            ):
+                if key in settings:
+                    settings[name] = settings.pop(key)
+        if resources.step or resources.slurm_cmd_args or resources.memory_max is not None:
+            settings["step"] = 1  # agents' calls have no limit of memory that Slurm would see to
+        if resources.slurm_cmd_args:
+            settings["step_arguments"] = list(resources.slurm_cmd_args)
+        if resources.cwd is not None:
+            settings["step_directory"] = os.path.abspath(resources.cwd)
+            os.makedirs(resources.cwd, exist_ok=True)
+        return settings
+
 
 @final
 class SlurmJobExecutor(InteractiveExecutor):
     """Runs Python calls on the nodes of the Slurm allocation this program runs in (salloc, sbatch).
 
     As ``SingleNodeExecutor``, on all nodes: one job step starts an agent on each, and calls on one core run
-    through these within milliseconds. Calls on several cores, with ``slurm_cmd_args``, or with
+    through these within milliseconds. Calls on several cores, with ``memory_max``, ``slurm_cmd_args`` or
     ``resource_dict={"step": True}`` are job steps of their own (srun). Outside an allocation each call, or
     each worker of a block allocation, is an srun that asks for one.
 
@@ -179,30 +200,9 @@ class SlurmJobExecutor(InteractiveExecutor):
                 )
         return settings
 
-    def _group_settings(self) -> Settings:
+    @classmethod
+    def _group_settings(cls) -> Settings:
         return {"worker": worker_command("rank.py")}
-
-    def _request_settings(self, resources: Resources) -> Settings:
-        settings: dict[str, Any] = dict(resources.request())
-        if self._allocation is None:
-            # Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
-            for key, name in (
-                ("nodes", "step_nodes"),
-                ("exclusive", "step_exclusive"),
-                ("gpus_per_core", "step_gpus"),
-            ):
-                if key in settings:
-                    settings[name] = settings.pop(key)
-        if resources.step or resources.slurm_cmd_args:
-            settings["step"] = 1
-        if resources.slurm_cmd_args:
-            settings["step_arguments"] = list(resources.slurm_cmd_args)
-        if resources.cwd is not None:
-            settings["step_directory"] = os.path.abspath(resources.cwd)
-            os.makedirs(resources.cwd, exist_ok=True)
-        if self._options.openmpi_oversubscribe:
-            settings["oversubscribe"] = 1
-        return settings
 
 
 def _peers(allocation: Allocation | None) -> list[str]:

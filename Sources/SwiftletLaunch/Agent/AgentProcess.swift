@@ -141,7 +141,7 @@ public final class AgentProcess {
         guard let worker = workers[id.rawValue] else { return }
         switch end {
         case .failed(let reason): worker.failed(reason)
-        case .exited, .signalled: worker.ended(status: end.waitStatus, peak: 0)
+        case .exited, .signalled, .memoryLimit: worker.ended(status: end.waitStatus, peak: 0)
         }
     }
 

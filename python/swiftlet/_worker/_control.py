@@ -13,7 +13,9 @@ import shutil
 import socket
 import struct
 import tempfile
-from typing import Any
+from typing import Any, Protocol
+
+from swiftlet import _secure
 
 _LENGTH = struct.Struct("<Q")
 
@@ -23,7 +25,7 @@ class Control:
     ended.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | _secure.SecureSocket) -> None:
         self.socket = sock
 
     def send(self, message: Any) -> None:
@@ -52,14 +54,50 @@ class Control:
         return bytes(data)
 
 
-class Meeting:
-    """Where the others find rank 0: a socket in a directory that nobody else may enter."""
+class Meeting(Protocol):
+    """Where the others find rank 0."""
+
+    invitation: Any
+    """What they need to find it; no secret is in it that may not go over MPI."""
+
+    def admit(self, count: int) -> dict[int, Control]:
+        """Waits for so many ranks; their streams by rank."""
+
+    def close(self) -> None:
+        """Nobody else will come."""
+
+
+class MeetingAcrossNodes:
+    """An address of one interface, and a ticket that is told by MPI."""
+
+    def __init__(self, address: str) -> None:
+        self._server = socket.create_server((address, 0), backlog=128)
+        self.invitation = _secure.new_ticket(f"tcp:{self._server.getsockname()[1]}:{address}")
+
+    def admit(self, count: int) -> dict[int, Control]:
+        """Waits for so many ranks; who is none is turned away."""
+        ranks: dict[int, Control] = {}
+        while len(ranks) < count:
+            sock, _ = self._server.accept()
+            with contextlib.suppress(OSError, EOFError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                control = Control(_secure.admit(sock, self.invitation))
+                ranks[control.receive()] = control
+        return ranks
+
+    def close(self) -> None:
+        """Nobody else will come."""
+        self._server.close()
+
+
+class MeetingOnNode:
+    """A socket in a directory that nobody else may enter."""
 
     def __init__(self) -> None:
         self._directory = tempfile.mkdtemp(prefix="swiftlet-ranks-")
-        self.path = os.path.join(self._directory, "rank0")
+        self.invitation = os.path.join(self._directory, "rank0")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(self.path)
+        self._socket.bind(self.invitation)
         self._socket.listen(128)
 
     def admit(self, count: int) -> dict[int, Control]:
@@ -78,10 +116,13 @@ class Meeting:
             shutil.rmtree(self._directory)
 
 
-def join(path: str, rank: int) -> Control:
+def join(invitation: str | _secure.Ticket, rank: int) -> Control:
     """The stream of rank ``rank`` to rank 0."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.connect(path)
-    control = Control(sock)
+    if isinstance(invitation, str):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(invitation)
+        control = Control(sock)
+    else:
+        control = Control(_secure.connect(invitation))
     control.send(rank)
     return control

@@ -30,8 +30,7 @@ def run(expected: int) -> NoReturn:
         _refuse(line, _mismatch(comm.Get_size(), expected))
     if comm.Get_rank() == 0:
         _lead(line, comm, finalize)
-    path = comm.bcast(None, 0)
-    control = _control.join(path, comm.Get_rank())
+    control = _control.join(comm.bcast(None, 0), comm.Get_rank())
     _member.serve(comm, control, finalize)
 
 
@@ -62,13 +61,15 @@ def _start_mpi() -> tuple[Any, Any]:
 
 
 def _lead(line: str, comm: Any, finalize: Any) -> NoReturn:
-    meeting = _control.Meeting()
+    sock, reader = _connect(line)
+    # Where rank 0 reaches the engine the other ranks reach rank 0, on whatever node they are.
+    address = sock.address if isinstance(sock, _secure.SecureSocket) else ""
+    meeting: _control.Meeting = _control.MeetingAcrossNodes(address) if address else _control.MeetingOnNode()
     try:
-        comm.bcast(meeting.path, 0)
+        comm.bcast(meeting.invitation, 0)
         others = meeting.admit(comm.Get_size() - 1)
     finally:
         meeting.close()
-    sock, reader = _connect(line)
 
     def make_group(abort: Any) -> Group:
         return Group(comm, others, abort)

@@ -14,11 +14,12 @@ def main() -> None:
     sys.path[:] = [root, *(entry for entry in sys.path if entry != here)]
 
     from swiftlet import _secure
+    from swiftlet._current import VARIABLE
     from swiftlet._worker import _process, _slot, _worker
 
     ticket = _secure.Ticket.parse(_first_line(0))
     _become_quiet()
-    _slot.set_variables({_slot.VARIABLE: os.environ.get(_slot.VARIABLE, "")})
+    _slot.set_variables({VARIABLE: os.environ.get(VARIABLE, "")})
     _process.become_subreaper()
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = [""]

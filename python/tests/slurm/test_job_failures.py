@@ -165,7 +165,8 @@ def test_too_much_memory(executor: SlurmJobExecutor) -> None:
             data[start] = 1
         time.sleep(60)
 
-    resources = {"slurm_cmd_args": ["--mem=100M"]}
+    resources = {"memory_max": 0.1}
+    assert " --mem=103M " in executor.dry_run(hold, 0, resource_dict=resources)
     with pytest.raises(swiftlet.WorkerLostError) as lost:
         executor.submit(hold, 400 << 20, resource_dict=resources).result(TIMEOUT)
     assert "memory" in lost.value.stderr

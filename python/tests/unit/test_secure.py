@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -193,6 +194,55 @@ def test_who_listens_says_nothing() -> None:
         ticket = Ticket(f"tcp:{server.getsockname()[1]}:127.0.0.1", IDENT, SECRET)
         with pytest.raises(OSError, match="timed out"):
             _secure.connect(ticket, timeout=0.05)
+
+
+def test_both_ends_in_python(tmp_path: Path) -> None:
+    """As the ranks of a group meet."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ticket = _secure.new_ticket(f"tcp:{server.getsockname()[1]}:127.0.0.1")
+        connectors = []
+        thread = threading.Thread(target=lambda: connectors.append(_secure.connect(ticket)))
+        thread.start()
+        here = _secure.admit(server.accept()[0], ticket)
+        thread.join()
+        there = connectors[0]
+        assert here.address == "127.0.0.1"
+        here.sendall(b"abcdef")
+        there.sendall(b"xyz")
+        taken = bytearray(4)
+        assert there.recv_into(memoryview(taken)) == 4
+        assert there.recv_into(memoryview(taken)) == 2
+        assert bytes(taken) == b"efcd"
+        assert here.recvmsg(10)[0] == b"xyz"
+        there.close()
+        assert here.recv_into(memoryview(taken)) == 0
+        here.close()
+
+
+@pytest.mark.parametrize("wrong", ["secret", "ident", "noise"])
+def test_who_is_not_expected_is_turned_away(wrong: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ticket = _secure.new_ticket(f"tcp:{server.getsockname()[1]}:127.0.0.1")
+        other = (
+            ticket._replace(**{wrong: os.urandom(32 if wrong == "secret" else 16)})
+            if wrong != "noise"
+            else None
+        )
+
+        def connect() -> None:
+            with contextlib.suppress(OSError):
+                if other is not None:
+                    _secure.connect(other)
+                with socket.create_connection(server.getsockname()) as sock:
+                    sock.sendall(b"GET / HTTP/1.1\r\n".ljust(100))
+                    sock.recv(1)
+
+        thread = threading.Thread(target=connect)
+        thread.start()
+        with pytest.raises(SecurityError):
+            _secure.admit(server.accept()[0], ticket)
+        server.close()
+        thread.join()
 
 
 def test_tickets() -> None:

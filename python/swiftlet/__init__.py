@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from swiftlet._alias import install_as_executorlib
     from swiftlet._cache import (
         get_cache_data,
         get_cache_data_queue,
@@ -91,6 +92,7 @@ _HOMES = {
     "get_cache_data_queue": "_cache",
     "get_future_from_cache": "_cache",
     "get_item_from_future": "_selectors",
+    "install_as_executorlib": "_alias",
     "run_workflow": "_graphs._rerun",
     "split_future": "_selectors",
     "terminate_task_in_cache": "_cache",
@@ -132,6 +134,7 @@ __all__ = [
     "get_cache_data_queue",
     "get_future_from_cache",
     "get_item_from_future",
+    "install_as_executorlib",
     "run_workflow",
     "split_future",
     "terminate_task_in_cache",

@@ -52,6 +52,7 @@ class ClusterExecutor(EngineExecutor):
             system=self._system,
             base=self._resources,
             dependencies=not options.disable_dependencies,
+            log_sizes=options.log_obj_size,
             launcher=self._launcher_settings(),
             to_directives=self._directives,
         )

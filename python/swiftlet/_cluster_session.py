@@ -38,6 +38,7 @@ class ClusterSession(Session):
         system: str,
         base: Resources,
         dependencies: bool,
+        log_sizes: bool,
         launcher: Any,
         to_directives: Callable[[Resources], Any] = directives,
     ) -> None:
@@ -56,7 +57,7 @@ class ClusterSession(Session):
             base=base,
             init_function=None,
             restart_limit=0,
-            log_sizes=False,
+            log_sizes=log_sizes,
             dependencies=dependencies,
             launcher={
                 "jobs": system,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future as StandardFuture
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from swiftlet import _serial
 from swiftlet._errors import NotYetAvailableError, ResourceError
@@ -18,12 +18,16 @@ from swiftlet._selectors import FutureSelector
 from swiftlet._session import Session
 
 if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
     from swiftlet._connection import Settings
     from swiftlet._events import Event
     from swiftlet._graphs._drawing import Drawing
     from swiftlet._graphs._run import RunGraph
     from swiftlet._options import Options
     from swiftlet._policy import Policy
+
+    P = ParamSpec("P")
 
 T = TypeVar("T")
 
@@ -78,7 +82,20 @@ class EngineExecutor(BaseExecutor):
 
     # Submitting
 
-    def submit(  # type: ignore[override]
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    @overload
+    def submit(  # type: ignore[overload-cannot-match]
+        self,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        resource_dict: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Future[T]: ...
+
+    def submit(
         self,
         fn: Callable[..., T],
         /,
@@ -163,8 +180,10 @@ class EngineExecutor(BaseExecutor):
             return
         connection = session.connection
         connection.shut_down(cancel_futures)
+        session.log_farewell("Send")
         if wait:
             connection.ended.wait()
+            session.log_farewell("Received")
             if not _serial.callbacks.is_current():
                 connection.output.drain()
                 _serial.callbacks.drain()

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, final
 
 from swiftlet import _wire
 from swiftlet._connection import Connection
@@ -16,6 +16,7 @@ _HEAD = struct.Struct("<BQII")
 _KINDS = {1: "submitted", 2: "ready", 3: "started", 4: "ended", 5: "worker up", 6: "worker down"}
 
 
+@final
 @dataclass(frozen=True)
 class Event:
     """Something that happened."""

@@ -8,10 +8,15 @@ import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future as StandardFuture
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from swiftlet import _batched, _map
 from swiftlet._futures import Future
+
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
+    P = ParamSpec("P")
 
 T = TypeVar("T")
 
@@ -21,8 +26,21 @@ class BaseExecutor(concurrent.futures.Executor, abc.ABC):
     arguments.
     """
 
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    @overload
+    def submit(  # type: ignore[overload-cannot-match]
+        self,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        resource_dict: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Future[T]: ...
+
     @abc.abstractmethod
-    def submit(  # type: ignore[override]
+    def submit(
         self,
         fn: Callable[..., T],
         /,

@@ -25,7 +25,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures import _base as _stdlib
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
 
 from swiftlet import _serial
 
@@ -61,6 +61,7 @@ class Link(Protocol):
     def attend(self) -> None: ...
 
 
+@final
 class Future(concurrent.futures.Future[T]):
     """What a call will give. Made by ``submit``; see ``concurrent.futures.Future`` for what is not said here.
 

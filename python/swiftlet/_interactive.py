@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from swiftlet import _mpi
 from swiftlet._engine_executor import EngineExecutor
+from swiftlet._interface._spawners import MpiExecSpawner
 from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
 from swiftlet._policy import Policy
 from swiftlet._resources import check_fits, usable_cores
@@ -14,7 +16,15 @@ from swiftlet._session import Session, worker_command
 from swiftlet._version import __version__
 
 if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
     from swiftlet._connection import Settings
+    from swiftlet._futures import Future
+    from swiftlet._resources import ResourceDict
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
 
 
 class InteractiveExecutor(EngineExecutor):
@@ -64,6 +74,26 @@ class InteractiveExecutor(EngineExecutor):
             requests=policy.request,
         )
 
+    if TYPE_CHECKING:
+        # Here the keys of a resource_dict are known, so that editors complete them and type checkers check
+        # them. The arguments after fn may be futures of what it takes, so a call that the first form does
+        # not fit is checked by the second.
+
+        @overload
+        def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+        @overload
+        def submit(  # type: ignore[overload-cannot-match]
+            self,
+            fn: Callable[..., T],
+            /,
+            *args: Any,
+            resource_dict: ResourceDict | None = None,
+            **kwargs: Any,
+        ) -> Future[T]: ...
+
+        def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]: ...
+
     # What executors may say differently
 
     def _capacity(self) -> int:
@@ -88,7 +118,7 @@ class InteractiveExecutor(EngineExecutor):
 
     def _launcher_shown(self) -> dict[str, Any]:
         """What ``info`` says about how workers are started."""
-        return {"spawner": "local"}
+        return {"spawner": MpiExecSpawner}
 
     def _worker_count(self) -> int:
         options = self._options

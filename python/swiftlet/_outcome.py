@@ -8,7 +8,7 @@ import pickle
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 from swiftlet import _payload, _wire
 from swiftlet._current import Slot, read_slots
@@ -30,6 +30,7 @@ _SMALL_START = HEAD.size + len(_SMALL_VALUE) + 8
 _UNREADABLE = "swiftlet: the result of the call arrived, but cannot be unpickled here"
 
 
+@final
 @dataclass(frozen=True)
 class CallInfo:
     """Where and when a call ran."""

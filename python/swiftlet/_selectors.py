@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future as StandardFuture
-from typing import Any
+from typing import Any, final
 
 
+@final
 class FutureSelector(StandardFuture[Any]):
     """A future's item: all states are those of the future it looks at; ``result()`` gives ``result[key]``.
 

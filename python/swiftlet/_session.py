@@ -64,6 +64,7 @@ class Session:
         initial = Function(init_function) if init_function is not None else None
         self.warm = warm
         self._log_sizes = self._watched = log_sizes
+        self._farewells: set[str] = set()
         self.graph: RunGraph | None = None
         self._surroundings = self._make_surroundings(warm)
         self._functions = FunctionCache(self._surroundings)
@@ -158,6 +159,12 @@ class Session:
         if self.graph is not None:
             args, kwargs = arguments if isinstance(arguments, tuple) else ((arguments,), {})
             self.graph.add(future, function.fn, args, kwargs)
+
+    def log_farewell(self, verb: str) -> None:
+        """With ``log_obj_size``, once each: the frame that ends the engine (Send), its last (Received)."""
+        if self._log_sizes and verb not in self._farewells:
+            self._farewells.add(verb)
+            _log(verb, _wire.HEADER.size)
 
     def look(self) -> None:
         """Sees whether path, environment and so on are as they were."""

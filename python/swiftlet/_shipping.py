@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from swiftlet import _payload
+from swiftlet import _alias, _payload
 from swiftlet._callables import by_value_modules, travels_by_reference
 from swiftlet._errors import InputError
 
@@ -184,6 +184,7 @@ class Surroundings:
         self._environment: dict[Any, Any] | None = None
         self._directory: str | None = None
         self.by_value: tuple[str, ...] = ()
+        self._as_executorlib = _alias.installed
         self._needs_directory = True
         self._made: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
@@ -219,6 +220,9 @@ class Surroundings:
             if directory != self._directory:
                 self._directory = directory
                 changed = True
+        if _alias.installed is not self._as_executorlib:
+            self._as_executorlib = _alias.installed
+            changed = True
         by_value = by_value_modules()
         if by_value != self.by_value:
             self.by_value = by_value
@@ -264,6 +268,7 @@ class Surroundings:
             "threads": threads or 1,
             "mpi_result": mpi_result,
             "by_value": list(self.by_value),
+            "as_executorlib": self._as_executorlib,
         }
 
 

@@ -13,6 +13,7 @@ import numpy
 import pytest
 
 from swiftlet import SingleNodeExecutor
+from swiftlet.api import MpiExecSpawner
 
 
 def add(a, b=0):
@@ -209,7 +210,7 @@ def test_info_len_bool_and_queue():
         "cache_directory": None,
         "hostname_localhost": None,
         "log_obj_size": False,
-        "spawner": "local",
+        "spawner": MpiExecSpawner,
         "max_cores": None,
         "max_workers": None,
     }

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future as StandardFuture
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, final
 
 from swiftlet._events import Event, EventLog
 from swiftlet._futures import Future
@@ -21,6 +21,7 @@ _DRAIN_AFTER = 4096
 _SUCCESS, _CANCELLED = 0, 3
 
 
+@final
 @dataclass
 class CallState:
     """A call of a run."""
@@ -40,6 +41,7 @@ class CallState:
     worker: int = 0
 
 
+@final
 class RunGraph:
     """The calls of an executor since ``graph()`` was first called, as they are now.
 

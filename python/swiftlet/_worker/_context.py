@@ -26,6 +26,10 @@ class Surroundings:
             return
         self._current = None
         _set_path(context["path"])
+        if context.get("as_executorlib"):
+            from swiftlet._alias import install_as_executorlib
+
+            install_as_executorlib()
         if context["env"] is not None:
             _set_environment({**self._place.kept_in(context["env"]), **_slot.overlay})
         self._set_directory(context["cwd"])

@@ -50,7 +50,7 @@ if __name__ == "__main__":
             print("refused in submit:", type(refused).__name__)
 
         try:
-            executor.submit(divide, 1, 2, resource_dict={"coers": 2})
+            executor.submit(divide, 1, 2, resource_dict={"coers": 2})  # type: ignore[call-arg]
         except (TypeError, ValueError) as refused:
             print("misspelt:", "cores" in str(refused))
 

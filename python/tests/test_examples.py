@@ -26,6 +26,8 @@ EXPECTED = {
         "cancelled while it ran: True\n"
         "and the next call works: 0.5\n"
     ),
+    "graphs": ("flowchart TD with 3 arrows\n3.0\n1.0\n{'cell': 'done', 'take': 'done', 'ratio': 'done'}\n"),
+    "interactive_program": "['total 5']\n['total 12']\n0\n",
     "asyncio_await": "120\n[1, 1, 2, 6, 24]\n2432902008176640000\n",
 }
 

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from swiftlet import BaseExecutor, SingleNodeExecutor
 from swiftlet.api import TestClusterExecutor
@@ -21,6 +22,8 @@ class Kind:
     """``make(directory, **options)``: an executor that runs two calls at once."""
     stays: bool = False
     """Its workers stay: there are ``init_function`` and resizing, and no resources of a single call."""
+    one_worker: dict[str, Any] = field(default_factory=dict)
+    """Arguments that make it have one worker only, where its workers stay."""
     detaches: bool = False
     """Its calls outlive it: ``shutdown(wait=False)`` and the end of the program leave them alone."""
 
@@ -28,8 +31,11 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "single-node-fresh": Kind(lambda directory, **options: SingleNodeExecutor(max_workers=2, **options)),
     "single-node-warm": Kind(
-        lambda directory, **options: SingleNodeExecutor(block_allocation=True, max_workers=2, **options),
+        lambda directory, **options: SingleNodeExecutor(
+            **{"block_allocation": True, "max_workers": 2, **options}
+        ),
         stays=True,
+        one_worker={"max_workers": 1},
     ),
     "test-cluster": Kind(
         lambda directory, **options: TestClusterExecutor(cache_directory=str(directory / "cache"), **options),

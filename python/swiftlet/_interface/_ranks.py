@@ -21,7 +21,9 @@ class Ranks:
             raise ImportError(
                 "mpi4py is required for parallel calculations. Please install mpi4py."
             ) from error
-        MPI.pickle.__init__(cloudpickle.dumps, cloudpickle.loads, pickle.HIGHEST_PROTOCOL)
+        MPI.pickle.__init__(  # type: ignore[misc,unused-ignore]
+            cloudpickle.dumps, cloudpickle.loads, pickle.HIGHEST_PROTOCOL
+        )
         self._world = MPI.COMM_WORLD
 
     @property
@@ -41,10 +43,10 @@ class Ranks:
             outcome: tuple[Any, BaseException | None] = fn(), None
         except Exception as error:
             outcome = None, error
-        outcomes = self._world.gather(outcome, root=0)
-        for rank, (_, raised) in enumerate(outcomes or ()):
+        outcomes = self._world.gather(outcome, root=0) or []
+        for rank, (_, raised) in enumerate(outcomes):
             if raised is not None:
                 if hasattr(raised, "add_note"):
                     raised.add_note(f"swiftlet: raised by rank {rank} of {len(outcomes)}")
                 raise raised
-        return [value for value, _ in outcomes or ()]
+        return [value for value, _ in outcomes]

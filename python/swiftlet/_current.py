@@ -7,11 +7,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 VARIABLE = "SWIFTLET_SLOT"
 
 
+@final
 @dataclass(frozen=True)
 class Slot:
     """What a worker holds on one node, or a rank of it."""
@@ -31,6 +32,7 @@ class Slot:
     """The name of the node; empty on this one."""
 
 
+@final
 @dataclass(frozen=True)
 class TaskInfo:
     """The call that is running."""

@@ -15,6 +15,7 @@ import swiftlet
 from swiftlet import api, compat
 
 EXPORTED = (
+    swiftlet.AllocationError,
     swiftlet.BaseExecutor,
     swiftlet.CallInfo,
     swiftlet.EngineDiedError,
@@ -25,6 +26,8 @@ EXPORTED = (
     swiftlet.Future,
     swiftlet.FutureSelector,
     swiftlet.InputError,
+    swiftlet.MPIUnavailableError,
+    swiftlet.MemoryLimitError,
     swiftlet.NotYetAvailableError,
     swiftlet.RemoteError,
     swiftlet.RemoteTraceback,
@@ -32,13 +35,16 @@ EXPORTED = (
     swiftlet.ResourceError,
     swiftlet.ResourceUnavailableError,
     swiftlet.SingleNodeExecutor,
+    swiftlet.Slot,
     swiftlet.SlurmClusterExecutor,
     swiftlet.SlurmJobExecutor,
     swiftlet.SwiftletError,
+    swiftlet.TaskInfo,
     swiftlet.TaskRefusedError,
     swiftlet.TimeLimitError,
     swiftlet.WorkerLostError,
     swiftlet.__version__,
+    swiftlet.current_task,
     swiftlet.get_cache_data,
     swiftlet.get_cache_data_queue,
     swiftlet.get_future_from_cache,

@@ -3,6 +3,9 @@ import SwiftletModel
 
 // What becomes of jobs, and when their entries are looked for.
 extension ClusterTable {
+    /// Nanoseconds between checks for each entry that is watched: ten thousand are looked at once in two seconds.
+    private static let checkCost: UInt64 = 200_000
+
     mutating func heard(
         _ answer: [JobID: JobStatus], isAnswer: Bool, at now: Instant, into actions: inout [ClusterAction]
     ) {
@@ -77,13 +80,13 @@ extension ClusterTable {
 
     /// Asks for entries and jobs whose time has come.
     mutating func look(at now: Instant, into actions: inout [ClusterAction]) {
-        let watched =
-            entries.isEmpty ? [] : entries.filter { isWatched($0.value.state) }.keys.sorted { $0.rawValue < $1.rawValue }
-        if watched.isEmpty {
+        // Not for every event: a check of many entries has as many answers.
+        if entries.isEmpty {
             nextCheck = nil
         } else if let due = nextCheck, due <= now {
-            actions.append(.check(watched))
-            nextCheck = now.advanced(by: limits.checkInterval)
+            let watched = entries.filter { isWatched($0.value.state) }.keys.sorted { $0.rawValue < $1.rawValue }
+            if !watched.isEmpty { actions.append(.check(watched)) }
+            nextCheck = now.advanced(by: max(limits.checkInterval, UInt64(watched.count) * Self.checkCost))
         } else if nextCheck == nil {
             nextCheck = now.advanced(by: limits.checkInterval)
         }

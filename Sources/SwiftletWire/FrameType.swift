@@ -50,6 +50,8 @@ public enum FrameType: UInt8, Sendable {
     case left = 82
     case waits = 83
 
+    case describe = 96
+    case described = 97
     case render = 98
     case rendered = 99
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from swiftlet._cluster_session import ClusterSession
 from swiftlet._engine_executor import EngineExecutor
@@ -64,6 +65,22 @@ class ClusterExecutor(EngineExecutor):
     def _launcher_settings(self) -> Settings:
         """Attributes of CONFIGURE for the system of jobs."""
         return {}
+
+    def dry_run(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        resource_dict: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """The script (or command line) that would be queued for a call; nothing is. Raises as ``submit``.
+
+        Futures in the arguments would become dependencies; here only values are taken.
+        """
+        session = cast(ClusterSession, self._active())
+        resources = self._call_resources(resource_dict) if resource_dict else self._resources
+        return session.describe(session.function(fn), (args, kwargs), resources)
 
     def _directives(self, resources: Resources) -> Settings:
         """Attributes of REQUEST."""

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import Future as StandardFuture
 from typing import Any
 
-from swiftlet import _entries, _payload, _serial
+from swiftlet import _entries, _payload, _serial, _wire
 from swiftlet._cluster_connection import ClusterConnection
 from swiftlet._errors import InputError
 from swiftlet._futures import NOTIFIED, Future
@@ -111,6 +111,20 @@ class ClusterSession(Session):
         if self._watched:
             self._tell(future, function, arguments, parts)
         return future
+
+    def describe(self, function: Function, arguments: Arguments, resources: Resources) -> str:
+        """What the system of jobs would be given for this call. Nothing is queued."""
+        place = cache_place(self._directory, resources, function.fn, arguments, None)
+        with self.connection.outgoing.lock:
+            request = self._requests.get(resources) or self._request(resources)
+        call: dict[str, _wire.AttributeValue] = {
+            "request": request,
+            "directory": place.directory,
+            "key": place.key,
+            "function": function.name,
+        }
+        body = self.connection.inquire(_wire.DESCRIBE, 0, _wire.DESCRIBED, _wire.pack_attributes(call))
+        return body.decode(errors="surrogateescape")
 
     def _request_attributes(self, resources: Resources) -> Any:
         return self._to_directives(resources)

@@ -199,13 +199,13 @@ class Connection:
         """Has the engine send its events, or no more of them."""
         self.outgoing.post(_wire.frame(_wire.SUBSCRIBE, int(on)))
 
-    def inquire(self, kind: int, ident: int, answer: int) -> bytes:
+    def inquire(self, kind: int, ident: int, answer: int, body: bytes = b"") -> bytes:
         """Sends a question and waits for its answer. ``EngineDiedError`` if none will come."""
-        if kind == _wire.STATUS:
+        if kind in (_wire.STATUS, _wire.DESCRIBE):
             ident = self._inquiries.number()
         inquiry = self._inquiries.ask(answer, ident)
         with self.outgoing.lock:
-            self._append(kind, ident, b"")
+            self._append(kind, ident, body)
         self.outgoing.flush()
         self._incoming.attend()
         inquiry.answered.wait()
@@ -370,7 +370,7 @@ class Connection:
         elif kind == _wire.BUDGET:
             self.producer.set_budget(ident)
             self._set_full(ident >= _NO_ROOM)
-        elif kind in (_wire.EXPLANATION, _wire.STATUS_IS, _wire.DRY_RUN_IS):
+        elif kind in (_wire.EXPLANATION, _wire.STATUS_IS, _wire.DRY_RUN_IS, _wire.DESCRIBED):
             self._inquiries.answered(kind, ident, bytes(body))
         elif kind == _wire.WORKER:
             self.slots[ident] = _outcome.slot_words(body)

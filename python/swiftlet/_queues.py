@@ -34,7 +34,7 @@ class Queue:
             )
         for key, asked, most in (
             ("run_time_max", resources.run_time_max, self.run_time_max),
-            ("memory_max", resources.extra.get("memory_max"), self.memory_max),
+            ("memory_max", resources.memory_max, self.memory_max),
         ):
             if asked is not None and most is not None and asked > most:
                 warnings.warn(

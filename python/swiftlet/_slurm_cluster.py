@@ -11,10 +11,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast, final
 
-from swiftlet import _batch_options, _entries
+from swiftlet import _batch_options, _entries, _mpi
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
 from swiftlet._cluster_session import ClusterSession
-from swiftlet._errors import NotYetAvailableError, ResourceError
+from swiftlet._errors import MPIUnavailableError, NotYetAvailableError, ResourceError
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
 from swiftlet._queues import Queue, Queues
 from swiftlet._resources import Resources, checked, copied, directives
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
 
-GIBIBYTE = 1 << 30
-
 
 class _Policy(ClusterPolicy):
     owner = "SlurmClusterExecutor"
     honoured = (ClusterPolicy.honoured - {"restart_limit"}) | {
+        "cores",
         "exclusive",
         "gpus_per_core",
+        "memory_max",
+        "mpi_result",
         "num_nodes",
         "openmpi_oversubscribe",
         "slurm_cmd_args",
@@ -49,9 +50,7 @@ class _Policy(ClusterPolicy):
         strange = (
             None
             if self._queues
-            else _batch_options.not_understood(
-                (key for key in unknown if key not in ("queue", "memory_max")), template
-            )
+            else _batch_options.not_understood((key for key in unknown if key != "queue"), template)
         )
         if strange:
             warnings.warn(strange, UserWarning, stacklevel=5)
@@ -60,13 +59,6 @@ class _Policy(ClusterPolicy):
     def check(self, resources: Resources, limit: int | None) -> None:
         """``ResourceError`` for what Slurm can never be asked for."""
         super().check(resources, limit)
-        memory = resources.extra.get("memory_max")
-        if memory is not None and (
-            isinstance(memory, bool) or not isinstance(memory, (int, float)) or not 0 < memory < 1e9
-        ):
-            raise ResourceError(
-                f"resource_dict['memory_max'] has to be a number of GB above 0, not {memory!r}"
-            )
         _batch_options.options(resources.extra)
         queue = self.queue(resources)
         if queue is not None:
@@ -186,16 +178,25 @@ def slurm_directives(
 ) -> Settings:
     """The attributes of REQUEST as the engine's Slurm reads them."""
     found = {**directives(resources), "batch_options": _batch_options.options(resources.extra)}
-    memory = resources.extra.get("memory_max")
-    if memory is not None:
-        found["memory"] = int(memory * GIBIBYTE)
     if pmi_mode is not None:
         found["pmi_mode"] = pmi_mode
+    elif resources.cores > 1 and (library := _mpi_library()) is not None:
+        found["mpi_library"] = library
+    if resources.mpi_result != "all":
+        found["mpi_result"] = resources.mpi_result
     if oversubscribe or resources.openmpi_oversubscribe:
         found["oversubscribe"] = 1
     if queue is not None:
         found["submission_template"] = queue.template.text
     return found
+
+
+def _mpi_library() -> str | None:
+    """What srun has to speak with the MPI library that is found here; None where that is not known."""
+    try:
+        return {"hydra": "pmi2", "openmpi": "pmix"}[_mpi.find().kind]
+    except MPIUnavailableError:
+        return None
 
 
 def _script(rules: _Policy, resources_of: Mapping[int, Resources], known: Mapping[str, Any]) -> str:

@@ -41,6 +41,11 @@ class Template:
             raise ResourceError(f"submission_template cannot be rendered: {error}") from error
 
 
+def _whole(number: float | None) -> float | int | None:
+    """4.0 as 4: a template writes ``--mem={{memory_max}}G``."""
+    return int(number) if number is not None and number == int(number) else number
+
+
 def _with_quotes(script: str, directory: str) -> str:
     """The script with the directory in quotes where a directive names it: sbatch splits these lines at
     blanks, which executorlib refuses in paths.
@@ -73,6 +78,7 @@ def variables(
         "priority": resources.priority,
         "slurm_cmd_args": list(resources.slurm_cmd_args),
         **resources.extra,
+        "memory_max": _whole(resources.memory_max),
         "cores": resources.total_cores,
         "run_time_max": None if limit is None else math.ceil(limit),
         "command": command,

@@ -21,6 +21,7 @@ extension ClusterShell {
             let text = table.explain(task)
             engine.client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: text.utf8) }
         case .status: sendStatus(header.id)
+        case .describe: try describe(header.id, Attributes(&reader))
         case .rendered: try engine.rendered(header, &reader)
         case .submit, .external, .resolve, .resize:
             throw WireError("an engine whose calls are jobs understands no frame of type \(header.type)")
@@ -46,6 +47,20 @@ extension ClusterShell {
         }
         engine.observe(.submitted, task: task)
         apply(.submit(task, id, request: call.request, inputs: call.inputs))
+    }
+
+    /// Says what would be queued for a call, without queueing it.
+    private func describe(_ number: UInt64, _ call: Attributes) throws {
+        guard let request = call[integer: "request"].map({ RequestID(UInt32(truncatingIfNeeded: $0)) }),
+            let directives = engine.directives[request], let directory = call[text: "directory"], let key = call[text: "key"]
+        else { throw WireError("DESCRIBE names no call") }
+        let jobCall = JobCall(
+            key: key, function: call[text: "function"] ?? "", path: "\(directory)/\(key)", command: command + [directory, key],
+            tasks: [])
+        jobs.describe(JobBatch(request: request, directives: directives, calls: [jobCall], dependencies: [])) {
+            [unowned self] text in
+            engine.client.link.send(.described, id: number) { $0.append(contentsOf: text.utf8) }
+        }
     }
 
     /// How an entry names another one as its input.

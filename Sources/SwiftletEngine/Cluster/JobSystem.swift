@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import SwiftletCluster
+import SwiftletLaunch
 import SwiftletModel
 import SwiftletWire
 
@@ -22,6 +23,9 @@ protocol JobSystem: AnyObject {
     /// asked at present, the answer is empty.
     func query(_ jobs: [JobID], answer: @escaping ([JobID: JobStatus]) -> Void)
 
+    /// What would be given to the system for these calls, for humans.
+    func describe(_ batch: JobBatch, answer: @escaping (String) -> Void)
+
     /// Takes them out of the queue, or ends them. Unknown and ended jobs are no error.
     func cancel(_ jobs: [JobID])
 
@@ -39,6 +43,10 @@ protocol JobSystem: AnyObject {
 
 extension JobSystem {
     func isDone(_ job: JobID) {}
+
+    func describe(_ batch: JobBatch, answer: @escaping (String) -> Void) {
+        answer(batch.calls.map { $0.command.map(ShellWord.quoted).joined(separator: " ") }.joined(separator: "\n"))
+    }
 
     /// For those whose limits are known from the start.
     var onLimits: (JobLimits) -> Void {

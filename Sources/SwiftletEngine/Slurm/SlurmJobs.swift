@@ -37,6 +37,11 @@ final class SlurmJobs: JobSystem {
     /// Where what a job prints can be read, for those that may still fail.
     private var logs: [SlurmJobID: String] = [:]
     private var timer: UInt64 = 0
+    /// How many calls of an array are not done.
+    private var openElements: [UInt64: Int] = [:]
+    /// What the site has said of itself; what is submitted before waits for it.
+    private var site: SlurmLimits?
+    private var waiting: [() -> Void] = []
 
     /// This program's file.
     private static let program: String = {
@@ -67,17 +72,40 @@ final class SlurmJobs: JobSystem {
     // MARK: JobSystem
 
     func submit(_ jobs: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
-        let batch = SlurmBatch(jobs)
-        let arguments = jobs.directives[list: "slurm_cmd_args"] ?? []
-        guard jobs.directives[text: "submission_template"] != nil else {
-            return start(batch, arguments, script: batch.script, answer)
+        guard site != nil else {
+            waiting.append { [unowned self] in submit(jobs, answer: answer) }
+            return
         }
-        render(batch, jobs) { [weak self] rendered in
-            switch rendered {
-            case .success(let script): self?.start(batch, batch.overrides + arguments, script: script, answer)
+        prepare(jobs) { [weak self] batch, prepared in
+            switch prepared {
+            case .success(let script): self?.start(batch, options(of: batch, jobs), script: script, answer)
             case .failure(let refusal): answer(.failure(refusal))
             }
         }
+    }
+
+    func describe(_ jobs: JobBatch, answer: @escaping (String) -> Void) {
+        guard site != nil else {
+            waiting.append { [unowned self] in describe(jobs, answer: answer) }
+            return
+        }
+        prepare(jobs) { batch, prepared in
+            switch prepared {
+            case .success(let script):
+                let command = SlurmCommands.submit(options: options(of: batch, jobs)).map(ShellWord.quoted).joined(separator: " ")
+                answer(script + (script.hasSuffix("\n") ? "" : "\n") + "# submitted by: \(command)\n")
+            case .failure(let refusal): answer(refusal.reason)
+            }
+        }
+    }
+
+    /// The batch as Slurm gets it, and its script.
+    private func prepare(_ jobs: JobBatch, then: @escaping (SlurmBatch, Result<String, JobRefusal>) -> Void) {
+        var batch = SlurmBatch(jobs)
+        // Where the site has no way for ranks to find each other, the one of the client's MPI library is asked for.
+        if batch.resources.mpi == nil && site?.mpi == nil { batch.resources.mpi = jobs.directives[text: "mpi_library"] }
+        guard jobs.directives[text: "submission_template"] != nil else { return then(batch, .success(batch.script)) }
+        render(batch, jobs) { [batch] in then(batch, $0) }
     }
 
     private func start(
@@ -100,9 +128,11 @@ final class SlurmJobs: JobSystem {
         answer([:])
     }
 
-    /// An element of an array whose call another element has run need not start.
+    /// When the last call of an array is done, its elements that have not started need not start any more.
     func isDone(_ job: JobID) {
-        if job.index != nil { tell(.cancelPending([SlurmJobID(job)])) }
+        guard let left = openElements[job.number] else { return }
+        openElements[job.number] = left > 1 ? left - 1 : nil
+        if left == 1 { tell(.cancel([SlurmJobID(JobID(job.number))])) }
     }
 
     func cancel(_ jobs: [JobID]) { tell(.cancel(jobs.map(SlurmJobID.init))) }
@@ -157,7 +187,6 @@ final class SlurmJobs: JobSystem {
             run([Self.program, "shared", "\(Self.sharedFor)"] + SlurmCommands.queue(user: geteuid()), command)
         case .history(let jobs): run(SlurmCommands.history(jobs), command)
         case .cancel(let jobs): run(SlurmCommands.cancel(jobs), command)
-        case .cancelPending(let jobs): run(SlurmCommands.cancelPending(jobs), command)
         }
     }
 
@@ -177,6 +206,7 @@ final class SlurmJobs: JobSystem {
         let jobs = batch.isArray ? batch.entries.indices.map { SlurmJobID(number, element: UInt32($0)) } : [SlurmJobID(number)]
         log.write("Slurm job \(number): \(batch.name), \(jobs.count) calls")
         for job in jobs { logs[job] = batch.log(of: job) }
+        if batch.isArray { openElements[UInt64(number)] = jobs.count }
         watched.formUnion(jobs)
         tell(.watch(jobs))
         end(ticket, .success(jobs.map(JobID.init)))
@@ -231,24 +261,34 @@ final class SlurmJobs: JobSystem {
     private func askForLimits() {
         let environment = SlurmCommands.environment(environment)
         runner.run(SlurmCommands.configuration, environment: environment, limit: 20_000_000_000) { [weak self] configuration in
-            guard let self, configuration.succeeded else { return }
-            guard let user else { return learn(configuration.output, "") }
+            guard let self else { return }
+            guard configuration.succeeded else { return learn(SlurmLimits()) }
+            guard let user else { return learn(SlurmLimits(configuration: configuration.output, associations: "")) }
             runner.run(SlurmCommands.limits(user: user), environment: environment, limit: 20_000_000_000) { [weak self] in
-                self?.learn(configuration.output, $0.succeeded ? $0.output : "")
+                self?.learn(SlurmLimits(configuration: configuration.output, associations: $0.succeeded ? $0.output : ""))
             }
         }
     }
 
-    private func learn(_ configuration: String, _ associations: String) {
-        let site = SlurmLimits(configuration: configuration, associations: associations)
+    private func learn(_ site: SlurmLimits) {
+        self.site = site
         limits.arraySize = min(site.arraySize, Self.largestArray)
         limits.jobs = site.submittedJobs ?? .max
         log.write("Slurm takes arrays of \(site.arraySize) and \(site.submittedJobs.map(String.init) ?? "any number of") jobs")
         onLimits(limits)
+        let submissions = waiting
+        waiting = []
+        for submit in submissions { submit() }
     }
 
     /// Every element's shell reads the names of all: a script should stay below a megabyte.
     private static let largestArray = 5000
+}
+
+/// Options on sbatch's command line: what holds whatever a user's script says, and what the user wants there.
+private func options(of batch: SlurmBatch, _ jobs: JobBatch) -> [String] {
+    let arguments = jobs.directives[list: "slurm_cmd_args"] ?? []
+    return jobs.directives[text: "submission_template"] == nil ? arguments : batch.overrides + arguments
 }
 
 extension JobID {

@@ -18,6 +18,7 @@ public enum SharedCommand {
         if let answer = contents(of: path), let asked = SharedAnswer.instant(of: answer)?.nanoseconds, asked <= now,
             now - asked <= maxAge
         {
+            close(lock)  // before it may have to wait for a slow reader
             printOut(answer)
             exit(0)
         }
@@ -25,6 +26,7 @@ public enum SharedCommand {
         let answer = Array(SharedAnswer.header(Instant(nanoseconds: now)).utf8) + output
         // Only what succeeded is shared: who failed asks again.
         if status == 0, write(answer, to: path + ".new") { rename(path + ".new", path) }
+        close(lock)
         printOut(answer)
         exit(status)
     }

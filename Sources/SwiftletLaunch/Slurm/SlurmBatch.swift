@@ -10,7 +10,7 @@ public struct SlurmBatch: Hashable, Sendable {
     public var resources: SlurmResources
     /// Jobs that have to end well before this one starts.
     public var dependencies: [SlurmJobID]
-    /// The program of every call, to which its entry is the last argument. As an element of an array it gets `--element INDEX`
+    /// The program of every call, its last word the directory of the entries; the entry follows. As an element of an array it gets `--element INDEX`
     /// instead, and the entries of all on its standard input, one a line.
     public var command: [String]
     /// One for each call, without line breaks; several make an array, whose element `i` runs `entries[i]`.
@@ -40,17 +40,24 @@ public struct SlurmBatch: Hashable, Sendable {
     }
 
     /// One call's command line; the variable `command` of a user's template.
-    public var commandLine: String { "\(program) \(ShellWord.quoted(entries.first ?? ""))" }
+    public var commandLine: String { Self.line(command + [entries.first ?? ""] + step) }
 
-    private var program: String {
-        ((resources.ranks > 1 ? resources.stepCommand : []) + command).map(ShellWord.quoted).joined(separator: " ")
-    }
+    /// The program starts the ranks of an MPI call itself: it keeps their time, and says how they ended.
+    private var step: [String] { resources.ranks > 1 ? ["--step"] + resources.stepCommand : [] }
+
+    private static func line(_ words: [String]) -> String { words.map(ShellWord.quoted).joined(separator: " ") }
 
     private var body: String {
         var lines = ["export " + Self.threadVariables.map { "\($0)=\(resources.threads)" }.joined(separator: " ")]
         if isArray {
-            lines.append("\(program) --element \"$SLURM_ARRAY_TASK_ID\" <<'END OF ENTRIES'")
-            lines += entries + ["END OF ENTRIES"]
+            // Another element may have run this one's call: then nothing has to be started to find that out.
+            lines += ["mapfile -t entries <<'END OF ENTRIES'"] + entries + ["END OF ENTRIES"]
+            lines.append("entry=\(ShellWord.quoted(command.last ?? ""))/\"${entries[$SLURM_ARRAY_TASK_ID]}\"")
+            let options = step.map { " " + ShellWord.quoted($0) }.joined()
+            let element = Self.line(command) + " --element \"$SLURM_ARRAY_TASK_ID\"" + options
+            lines.append("if test -e \"$entry.outcome\" && ! test -e \"$entry.task\"; then true")
+            lines.append("else printf '%s\\n' \"${entries[@]}\" | \(element)")
+            lines.append("fi")
         } else {
             lines.append(commandLine)
         }

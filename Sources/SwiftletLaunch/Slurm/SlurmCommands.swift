@@ -29,11 +29,6 @@ public enum SlurmCommands {
 
     public static func cancel(_ jobs: [SlurmJobID]) -> [String] { ["scancel", "--"] + jobs.map(\.description) }
 
-    /// Takes jobs out of the queue that have not started; those that have go on.
-    public static func cancelPending(_ jobs: [SlurmJobID]) -> [String] {
-        ["scancel", "--state=PENDING", "--"] + jobs.map(\.description)
-    }
-
     public static let configuration = ["scontrol", "show", "config"]
 
     /// Limits on submitted jobs of a user's associations, if the site keeps them.

@@ -29,7 +29,6 @@ extension SlurmControl {
         switch asked {
         case .queue: queueAnswered(started: started, result, at: now, &actions)
         case .history(let jobs): historyAnswered(Set(jobs), result, at: now, &actions)
-        case .cancelPending: break  // without it they start, find their work done, and end
         case .cancel(let jobs):
             // scancel also complains about jobs that have ended meanwhile.
             let words = SlurmRefusal.words(result)
@@ -63,16 +62,17 @@ extension SlurmControl {
             seen.insert(report.id)
             if known.last != report { news.append(report) }
             watched[report.id]?.last = report
+            watched[report.id]?.missingSince = nil
         }
         // A job that was submitted after the question is rightly missing in the answer.
         let missing = watched.filter { !seen.contains($0.key) && $0.value.since < asked && $0.value.last?.state.hasEnded != true }
         let jobs = Set(missing.keys.map(\.job))
         if !jobs.isEmpty, !commands.values.contains(where: { if case .history = $0.question { true } else { false } }) {
-            for job in missing.keys { watched[job]?.historyTries += 1 }
+            for job in missing.keys where watched[job]?.missingSince == nil { watched[job]?.missingSince = now }
             ask(.history(jobs.sorted()), at: now, &actions)
         }
         let duration = now.nanoseconds - min(started.nanoseconds, now.nanoseconds)
-        question.again(at: now, news: !news.isEmpty || !jobs.isEmpty, duration: duration)
+        question.again(at: now, news: !news.isEmpty, duration: duration)
         if news.contains(where: \.state.hasEnded) { room.stir(at: now) }
         if !news.isEmpty { actions.append(.reported(news)) }
     }
@@ -87,7 +87,8 @@ extension SlurmControl {
             watched[report.id]?.last = report
         }
         let forgotten = watched.filter {
-            jobs.contains($0.key.job) && $0.value.last?.state.hasEnded != true && $0.value.historyTries >= Self.historyTries
+            jobs.contains($0.key.job) && $0.value.last?.state.hasEnded != true
+                && $0.value.missingSince.map { $0.advanced(by: Self.patience) <= now } ?? false
         }
         if !news.isEmpty { actions.append(.reported(news)) }
         guard !forgotten.isEmpty else { return }

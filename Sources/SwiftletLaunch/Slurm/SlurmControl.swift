@@ -31,8 +31,6 @@ public struct SlurmControl: Sendable {
         case watch([SlurmJobID])
         case unwatch([SlurmJobID])
         case cancel([SlurmJobID])
-        /// The same for those that have not started: another one has done their work.
-        case cancelPending([SlurmJobID])
         /// Somebody waits, or a job is about to have ended: the next question is worth asking soon.
         case stir
         case commandEnded(CommandID, CommandResult)
@@ -59,12 +57,14 @@ public struct SlurmControl: Sendable {
     struct Watched: Sendable {
         var since: Instant
         var last: SlurmJobReport?
-        var historyTries = 0
+        /// Since when the queue does not know it.
+        var missingSince: Instant?
     }
 
     static let submissionsAtOnce = 4
     static let cancelledAtOnce = 500
-    static let historyTries = 4
+    /// How long neither the queue nor the accounting may know a job, until it counts as forgotten.
+    static let patience: UInt64 = 60_000_000_000
 
     var waiting: [Ticket] = []
     var held: Set<Ticket> = []
@@ -73,7 +73,6 @@ public struct SlurmControl: Sendable {
     var withdrawn: Set<Ticket> = []
     var watched: [SlurmJobID: Watched] = [:]
     var cancels: [SlurmJobID] = []
-    var pendingCancels: [SlurmJobID] = []
     var nextCommand: CommandID = 1
     /// When the queue is asked next, and how long after an answer.
     var question = Pace(first: 1_000_000_000, longest: 30_000_000_000)
@@ -97,7 +96,6 @@ public struct SlurmControl: Sendable {
             for job in jobs where watched[job] == nil { watched[job] = Watched(since: now) }
         case .unwatch(let jobs): for job in jobs { watched[job] = nil }
         case .cancel(let jobs): cancels += jobs
-        case .cancelPending(let jobs): pendingCancels += jobs
         case .stir: question.stir(at: now)
         case .commandEnded(let id, let result):
             if let ticket = submissions.removeValue(forKey: id) {
@@ -129,11 +127,6 @@ public struct SlurmControl: Sendable {
                 let batch = Array(cancels.prefix(Self.cancelledAtOnce))
                 cancels.removeFirst(batch.count)
                 ask(.cancel(batch), at: now, &actions)
-            }
-            if !pendingCancels.isEmpty, !isAsking(where: { if case .cancelPending = $0 { true } else { false } }) {
-                let batch = Array(pendingCancels.prefix(Self.cancelledAtOnce))
-                pendingCancels.removeFirst(batch.count)
-                ask(.cancelPending(batch), at: now, &actions)
             }
         }
         if wantsReports, question.isDue(at: now), !isAsking(where: { if case .queue = $0 { true } else { false } }) {
@@ -174,7 +167,6 @@ public enum SlurmQuestion: Hashable, Sendable {
     case queue
     case history([UInt32])
     case cancel([SlurmJobID])
-    case cancelPending([SlurmJobID])
 }
 
 /// Moments for something that is repeated: soon after a stir, then less and less often.

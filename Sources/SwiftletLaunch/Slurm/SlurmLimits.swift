@@ -7,7 +7,11 @@ public struct SlurmLimits: Hashable, Sendable {
     /// Jobs of this user that may be pending or running at once; array elements count one by one. Nil: not limited.
     public var submittedJobs: Int?
 
-    public init(arraySize: Int = 1000, submittedJobs: Int? = nil) {
+    /// How ranks find each other where nobody says it, a word of `srun --mpi=list`; nil: they do not.
+    public var mpi: String?
+
+    public init(arraySize: Int = 1000, submittedJobs: Int? = nil, mpi: String? = nil) {
+        self.mpi = mpi
         self.arraySize = arraySize
         self.submittedJobs = submittedJobs
     }
@@ -17,8 +21,12 @@ public struct SlurmLimits: Hashable, Sendable {
     ///   - associations: `SlurmCommands.limits`, empty where the site has no accounting.
     public init(configuration: String, associations: String) {
         var values: [String: Int] = [:]
+        mpi = nil
         for line in configuration.split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1)
+            if parts.count == 2, parts[0].trimmed == "MpiDefault" {
+                mpi = parts[1].trimmed == "none" ? nil : String(parts[1].trimmed)
+            }
             if parts.count == 2, let number = Int(parts[1].trimmed) { values[String(parts[0].trimmed)] = number }
         }
         let submitted = associations.split(separator: "\n").flatMap { $0.split(separator: "|") }.compactMap { Int($0) }

@@ -58,7 +58,7 @@ public struct SlurmResources: Hashable, Sendable {
 
     /// `srun` before the program of an MPI call, inside the job.
     public var stepCommand: [String] {
-        var words = ["srun", "--ntasks=\(ranks)", "--cpus-per-task=\(threads)"]
+        var words = ["srun", "--kill-on-bad-exit=1", "--ntasks=\(ranks)", "--cpus-per-task=\(threads)"]
         if gpus > 0 { words.append("--gpus-per-task=\(gpus)") }
         if let nodes { words.append("--nodes=\(nodes)") }
         if exclusive { words.append("--exact") }

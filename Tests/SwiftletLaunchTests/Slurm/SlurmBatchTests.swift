@@ -55,8 +55,8 @@ import Testing
             ])
         #expect(
             batch.commandLine == """
-                srun --ntasks=4 --cpus-per-task=2 --gpus-per-task=1 --nodes=2 --exact --oversubscribe --mpi=pmix \
-                '/opt/my python/bin/python' -m job /data/sum-1
+                '/opt/my python/bin/python' -m job /data/sum-1 --step srun --kill-on-bad-exit=1 --ntasks=4 --cpus-per-task=2 --gpus-per-task=1 --nodes=2 \
+                --exact --oversubscribe --mpi=pmix
                 """)
         #expect(batch.overrides == ["--dependency=afterok:7:9_3", "--kill-on-invalid-dep=yes"])
     }
@@ -69,11 +69,15 @@ import Testing
         #expect(
             batch.script.contains(
                 """
-                '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID" <<'END OF ENTRIES'
+                mapfile -t entries <<'END OF ENTRIES'
                 /data/a
                 /data/it's b
                 /data/c
                 END OF ENTRIES
+                entry=job/"${entries[$SLURM_ARRAY_TASK_ID]}"
+                if test -e "$entry.outcome" && ! test -e "$entry.task"; then true
+                else printf '%s\\n' "${entries[@]}" | '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID"
+                fi
                 status=$?
                 log=/data/100%"/slurm-${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID.out"
 

@@ -122,7 +122,7 @@ import Testing
         _ = tell(.watch([SlurmJobID(7), SlurmJobID(8)]))
         var forgotten: [SlurmJobID] = []
         var asked = 0
-        while forgotten.isEmpty, asked < 10 {
+        while forgotten.isEmpty, asked < 20 {
             let id = try #require(untilAsked())
             let actions = tell(.commandEnded(id, CommandResult(end: .exited(status: 0))))
             guard let history = questions(actions).first else { Issue.record("\(actions)"); return }
@@ -133,7 +133,7 @@ import Testing
             forgotten = answer.compactMap { if case .forgotten(let jobs) = $0 { jobs } else { nil } }.first ?? []
         }
         #expect(forgotten == [SlurmJobID(8)])
-        #expect(asked == 4)
+        #expect((5...9).contains(asked))
     }
 
     @Test mutating func anAnswerThatIsOlderThanAJobSaysNothingAboutIt() throws {

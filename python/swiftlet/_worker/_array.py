@@ -32,19 +32,19 @@ STALE = 60.0
 _MARK = ".run"
 
 
-def run(directory: str, keys: Sequence[str], own: int) -> int:
+def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str] = ()) -> int:
     """Runs the call of ``keys[own]``, unless another element has, and perhaps some more. The job's exit
     status, which is that of its own call.
     """
     start = time.monotonic()
-    status = _run_own(directory, keys[own])
+    status = _run_own(directory, keys[own], step)
     if time.monotonic() - start > SHORT:
         return status
     for index in _others(len(keys), own):
         begun = time.monotonic()
         if begun - start > WHOLE:
             break
-        _run_taken(directory, keys[index], index)
+        _run_taken(directory, keys[index], index, step)
         if time.monotonic() - begun > SHORT:
             break
     return status
@@ -60,7 +60,7 @@ def _others(count: int, own: int) -> Iterator[int]:
         yield own + 1 + (first + step) % later
 
 
-def _run_own(directory: str, key: str) -> int:
+def _run_own(directory: str, key: str, step: Sequence[str]) -> int:
     while not _mark(directory, key):
         if _has_ended(directory, key):
             return 0
@@ -68,21 +68,21 @@ def _run_own(directory: str, key: str) -> int:
             _unmark(directory, key)
             continue
         time.sleep(0.2)  # another element runs it; file systems tell nobody
-    return _run_marked(directory, key)
+    return _run_marked(directory, key, step)
 
 
-def _run_taken(directory: str, key: str, index: int) -> None:
+def _run_taken(directory: str, key: str, index: int, step: Sequence[str]) -> None:
     if _has_ended(directory, key) or not _mark(directory, key):
         return
     if _has_ended(directory, key):  # in between
         return _unmark(directory, key)
     if "SLURM_ARRAY_TASK_ID" in os.environ:
         os.environ["SLURM_ARRAY_TASK_ID"] = str(index)
-    _run_marked(directory, key)
+    _run_marked(directory, key, step)
     return None
 
 
-def _run_marked(directory: str, key: str) -> int:
+def _run_marked(directory: str, key: str, step: Sequence[str]) -> int:
     def show_life(*_: object) -> None:
         with contextlib.suppress(OSError):
             os.utime(os.path.join(directory, key) + _MARK)
@@ -90,7 +90,7 @@ def _run_marked(directory: str, key: str) -> int:
     signal.signal(signal.SIGALRM, show_life)
     signal.setitimer(signal.ITIMER_REAL, REFRESH, REFRESH)
     try:
-        return _job.run(directory, key)
+        return _job.run(directory, key, step)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _unmark(directory, key)

@@ -7,9 +7,12 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
-from typing import Any
+import uuid
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from swiftlet import _entries
 from swiftlet._entries import OUTCOME, TASK, Buffer, Entry
@@ -32,8 +35,8 @@ _THREAD_VARIABLES = (
 )
 
 
-def run(directory: str, key: str) -> int:
-    """Runs the call of an entry. The exit status of the job."""
+def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
+    """Runs the call of an entry, its ranks by the command ``step``. The exit status of the job."""
     try:
         task = _entries_in_time(directory, key, TASK)
     except FileNotFoundError:
@@ -51,7 +54,7 @@ def run(directory: str, key: str) -> int:
         _tidy(directory, key)
         return 0
     _set_threads(task.header.get("resources", {}))
-    call = Call(directory, task)
+    call = StepCall(directory, key, task, step) if step else Call(directory, task)
     call.wait()
     return _write(directory, key, task, call)
 
@@ -128,10 +131,14 @@ class Call:
             os.close(error_read)
             os.dup2(error_write, 2)
             os.close(error_write)
-            _jobcall.run(directory, task, parent, result_write, load_inputs)
+            self._become(directory, task, parent, result_write)
         os.close(result_write)
         os.close(error_write)
         self._pipes = {result_read: self._take_result, error_read: self._take_stderr}
+
+    def _become(self, directory: str, task: Entry, parent: int, result: int) -> NoReturn:
+        """In the new process."""
+        _jobcall.run(directory, task, parent, result, load_inputs)
 
     def wait(self) -> None:
         """Until the process and all it left behind are gone."""
@@ -213,6 +220,44 @@ class Call:
                 os.waitpid(-1, 0)
             except ChildProcessError:
                 return
+
+
+class StepCall(Call):
+    """A call on several ranks, which a launcher starts. Rank 0, on whatever node it is, hands over the result
+    in a file beside the entry.
+    """
+
+    def __init__(self, directory: str, key: str, task: Entry, step: Sequence[str]) -> None:
+        folder = os.path.dirname(os.path.join(directory, key))
+        self._file = os.path.join(folder, f"{_entries.PREFIX}{uuid.uuid4().hex}.ranks")
+        ranks = str(task.header.get("resources", {}).get("cores", 1))
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "jobrank.py")
+        python = [sys.executable, *_interpreter_flags(), program]
+        self._command = [*step, *python, ranks, directory, key, self._file]
+        super().__init__(directory, task)
+
+    def _become(self, directory: str, task: Entry, parent: int, result: int) -> NoReturn:
+        os.setsid()
+        _process.die_with_parent(parent)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        try:
+            os.execvp(self._command[0], self._command)
+        except OSError as error:
+            os.write(2, f"{self._command[0]} cannot be started: {error}\n".encode())
+            os._exit(127)
+
+    def wait(self) -> None:
+        """Until the launcher and all it left behind here are gone."""
+        super().wait()
+        with contextlib.suppress(OSError):
+            with open(self._file, "rb") as file:
+                self._result += file.read()
+            os.unlink(self._file)
+
+
+def _interpreter_flags() -> list[str]:
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return flags
 
 
 def _write(directory: str, key: str, task: Entry, call: Call) -> int:

@@ -65,11 +65,11 @@ def run(directory: str, task: Entry, parent: int, result: int, load_inputs: Load
         if os.getpid() != process:
             traceback.print_exc()
             os._exit(1)
-        kind, parts = 1, dump_error(_without_own_frames(error))
+        kind, parts = 1, dump_error(without_own_frames(error))
     if os.getpid() != process:  # the call forked, and its copy returned here
         os._exit(0)
     _ending.flush_output()
-    _send(result, kind, parts)
+    send(result, kind, parts)
     os.close(result)
     _ending.run_exit_handlers()
     os._exit(0)
@@ -90,7 +90,8 @@ def _evaluate(directory: str, task: Entry, load_inputs: LoadInputs) -> Sequence[
     return calls.run(_CONTEXT, _FUNCTION, arguments, inputs, _Inline())  # type: ignore[arg-type]
 
 
-def _send(result: int, kind: int, parts: Sequence[Any]) -> None:
+def send(result: int, kind: int, parts: Sequence[Any]) -> None:
+    """Writes what came of the call, and what its process says of itself, into a descriptor."""
     about = json.dumps(_provenance.of_process()).encode()
     pieces: list[Buffer] = [about, *parts]
     views = [memoryview(piece).cast("B") for piece in pieces]
@@ -120,7 +121,7 @@ def unpack(data: Buffer) -> tuple[str, dict[str, Any], list[memoryview]]:
     return _KINDS[kind], json.loads(bytes(pieces[0])), pieces[1:]
 
 
-def _without_own_frames(error: BaseException) -> BaseException:
+def without_own_frames(error: BaseException) -> BaseException:
     """The error with a traceback that begins in the user's code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):

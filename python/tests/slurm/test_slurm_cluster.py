@@ -230,3 +230,39 @@ def test_cancel_reaches_the_queue(cluster: Cluster, executor: SlurmClusterExecut
 def blocked() -> None:
     """Runs until it is ended."""
     os.read(os.pipe()[0], 1)
+
+
+def test_hundreds_of_calls(cluster: Cluster, cache: str) -> None:
+    before = rpcs(cluster)
+    with SlurmClusterExecutor(cache_directory=cache) as executor:
+        futures = [executor.submit(add, number) for number in range(300)]
+        assert [future.result(timeout=100) for future in futures] == list(range(1, 301))
+    asked = rpcs(cluster) - before
+    assert asked < 100, f"the controller was asked {asked} times"
+    cluster.until(lambda: not cluster.queue())
+
+
+def test_dry_run_shows_the_script(cluster: Cluster, executor: SlurmClusterExecutor) -> None:
+    script = executor.dry_run(add, 1, resource_dict={"partition": "debug", "run_time_max": 60, "cores": 2})
+    for line in (
+        "#SBATCH --ntasks=2",
+        "#SBATCH --partition=debug",
+        "#SBATCH --time=2",
+        "# submitted by: sbatch",
+    ):
+        assert line in script
+    assert "--step srun" in script
+    rendered = executor.dry_run(add, 1, resource_dict={"submission_template": TEMPLATE, "partition": "debug"})
+    assert rendered.startswith("#!/bin/bash\n#SBATCH --output=time.out\n#SBATCH --job-name=add")
+    assert not cluster.queue()
+
+
+def rpcs(cluster: Cluster) -> int:
+    """How many messages users' commands have sent to the controller: submissions, questions, cancels."""
+    kinds = ("REQUEST_SUBMIT_BATCH_JOB", "REQUEST_JOB_USER_INFO", "REQUEST_KILL_JOB")
+    counts = [
+        line.split("count:")[1].split()[0]
+        for line in cluster.run("sdiag").splitlines()
+        if line.strip().startswith(kinds)
+    ]
+    return sum(map(int, counts))

@@ -41,7 +41,7 @@ def render(template: str, resources: Resources, dependencies: tuple[int, ...] = 
 
 def test_the_template_of_executorlibs_documentation() -> None:
     resources = Resources(
-        cores=2, threads_per_core=3, run_time_max=180.0, extra={"partition": "debug", "memory_max": 4}
+        cores=2, threads_per_core=3, run_time_max=180.0, memory_max=4.0, extra={"partition": "debug"}
     )
     assert render(PYSQA_TEMPLATE, resources, (7, 9)) == (
         "#!/bin/bash\n#SBATCH --job-name=sum\n#SBATCH --chdir=/data/x\n#SBATCH --partition=debug\n"

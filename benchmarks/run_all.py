@@ -25,6 +25,8 @@ ALL = (
     "dependency_chain",
     "large_arrays",
     "million_tasks",
+    "cache",
+    "cache_entries",
     "idle_cpu",
     "import_time",
 )

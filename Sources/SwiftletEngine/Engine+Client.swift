@@ -19,7 +19,13 @@ extension Engine {
         if let cluster, try cluster.received(header, &reader) { return }
         switch FrameType(rawValue: header.type) {
         case .submit: try submit(task, &reader, body)
-        case .release: while reader.remaining > 0 { apply(.release(TaskID(try reader.integer()))) }
+        case .submitEntry: try submitEntry(task, &reader)
+        case .release:
+            while reader.remaining > 0 {
+                let released = TaskID(try reader.integer())
+                callStore?.names[released] = nil
+                apply(.release(released))
+            }
         case .blob: blobs.add(BlobID(header.id), Array(body))
         case .forget: if blobs.forget(BlobID(header.id)) { forgetEverywhere(BlobID(header.id)) }
         case .request:

@@ -3,6 +3,7 @@ import Glibc
 import SwiftletLaunch
 import SwiftletModel
 import SwiftletScheduler
+import SwiftletStore
 import SwiftletTransport
 import SwiftletWire
 
@@ -10,6 +11,11 @@ extension Engine {
     /// After a shutdown everything has ended: say goodbye; when the client has read it, end.
     func finish() {
         guard ending == .no else { return }
+        if let store = callStore, !store.isClosed {
+            // What is under way to the store gets there first.
+            store.isClosed = true
+            return store.thread.submit(.close) { [unowned self] _ in finish() }
+        }
         if !agentSteps.isEmpty { return dismissAgents() }
         ending = .goodbye
         guard !client.link.isClosed else { return shutDown() }

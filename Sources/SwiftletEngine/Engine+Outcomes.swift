@@ -60,6 +60,7 @@ extension Engine {
         let worker = run.flatMap { workers[$0.worker] }
         if worker?.current == task { worker?.current = nil }
         if outcome == .value || outcome == .error { keepPayloadInHand(for: task) }
+        if callStore != nil { storeOutcome(of: task, outcome, run: run, worker: worker) }
         observe(.ended, task: task, worker: run?.worker, attempt: run?.attempt ?? 0, outcome: outcome)
         guard tellClient else { return }
         let payload = payload(of: task, outcome)

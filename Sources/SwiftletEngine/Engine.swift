@@ -26,6 +26,8 @@ public final class Engine {
     private var waitingEvents: [SchedulerEvent] = []
     private var isApplying = false
 
+    /// The store behind calls that have a place in one; nil until the first comes.
+    var callStore: CallStore?
     /// In the place of the scheduler where calls are jobs.
     var cluster: ClusterShell?
     /// Processes that the guardian started for a job system on this machine: who hears of them, and what they print.

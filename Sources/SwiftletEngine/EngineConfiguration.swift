@@ -2,6 +2,7 @@
 public import SwiftletLaunch
 public import SwiftletModel
 import SwiftletScheduler
+public import SwiftletStore
 public import SwiftletWire
 
 /// What a client asks of its engine, once, before anything else (frame CONFIGURE).
@@ -42,6 +43,8 @@ public struct EngineConfiguration: Sendable {
     public var stepWorker: [String]
     /// The variable by which GPUs are shown to a worker; nil: they are not managed.
     public var gpuVariable: String?
+    /// What the client says about itself, for the provenance of outcomes.
+    public var provenance: [String: HeaderValue]
     /// Bytes of payload before producers are asked to spool to files.
     public var memoryBudget: UInt64
     /// Numeric address of the interface at which workers on other nodes connect; nil: workers are on this node only.
@@ -66,6 +69,7 @@ public struct EngineConfiguration: Sendable {
         user = attributes[text: "user"]
         visibleWithin = attributes[number: "visible_within"].map { UInt64(max(0, min($0, 1e6)) * 1e9) }
         trustedOwners = (attributes[list: "trusted_owners"] ?? []).compactMap { UInt32($0) }
+        provenance = attributes[text: "provenance"].flatMap(HeaderValue.members(ofJSON:)) ?? [:]
         maxCores = attributes[integer: "max_cores"]
         maxWorkers = attributes[integer: "max_workers"]
         initBlobs = []

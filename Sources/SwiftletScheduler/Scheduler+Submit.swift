@@ -4,7 +4,7 @@ import SwiftletModel
 // How tasks come in.
 extension Scheduler {
     mutating func submit(
-        _ id: TaskID, request: RequestID, inputs: [TaskID], into actions: inout [SchedulerAction]
+        _ id: TaskID, request: RequestID, inputs: [TaskID], isHeld: Bool = false, into actions: inout [SchedulerAction]
     ) {
         guard tasksByID[id.rawValue] == nil else { return }
         let index = classesByID[UInt64(request.rawValue)].map { Int32($0.rawValue) }
@@ -25,8 +25,9 @@ extension Scheduler {
                 guard let failure = failure(passedOnBy: tasksByID[input.rawValue]!) else { continue }
                 return end(place, failure, into: &actions)
             }
-            guard tasks[place].missing == 0 else { return }
         }
+        if isHeld { tasks[place].missing += 1 }
+        guard tasks[place].missing == 0 else { return }
         makeReady(place)
     }
 

@@ -98,6 +98,10 @@ public struct Scheduler {
         switch event {
         case .define(let id, let request): define(id, request)
         case .submit(let id, let request, let inputs): submit(id, request: request, inputs: inputs, into: &actions)
+        case .submitHeld(let id, let request, let inputs):
+            submit(id, request: request, inputs: inputs, isHeld: true, into: &actions)
+        case .letGo(let id): letGo(id)
+        case .answer(let id): answer(id, into: &actions)
         case .declareExternal(let id): declareExternal(id)
         case .resolveExternal(let id, let outcome): resolveExternal(id, outcome, into: &actions)
         case .cancel(let id, let onlyIfNotStarted): cancel(id, onlyIfNotStarted: onlyIfNotStarted, into: &actions)

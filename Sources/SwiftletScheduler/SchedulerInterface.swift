@@ -37,6 +37,12 @@ public enum SchedulerEvent: Sendable {
     case define(RequestID, ResourceRequest)
     /// A new task. `inputs` are tasks whose values it needs; all were submitted (or declared external) before.
     case submit(TaskID, request: RequestID, inputs: [TaskID])
+    /// The same for one that a store may have the value of: it does not run before `letGo`.
+    case submitHeld(TaskID, request: RequestID, inputs: [TaskID])
+    /// The store has nothing for a held task: it runs.
+    case letGo(TaskID)
+    /// The store has the value of a held task: it ends with it.
+    case answer(TaskID)
     /// A task that the client will end itself; it may be an input.
     case declareExternal(TaskID)
     /// The end of an external task: `.value`, `.error` or `.cancelled`.

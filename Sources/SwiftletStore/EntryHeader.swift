@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import FoundationEssentials
 
 /// What an entry says about itself, as JSON for everybody to read (docs/reference/store-format.md).
 /// Members that a reader does not know are ignored.
@@ -94,5 +95,13 @@ public enum HeaderValue: Codable, Hashable, Sendable {
         case .list(let value): try container.encode(value)
         case .members(let value): try container.encode(value)
         }
+    }
+}
+
+extension HeaderValue {
+    /// The members of a JSON object; nil where the text is none.
+    public static func members(ofJSON text: String) -> [String: HeaderValue]? {
+        guard case .members(let members)? = try? JSONDecoder().decode(HeaderValue.self, from: Data(text.utf8)) else { return nil }
+        return members
     }
 }

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from swiftlet._flux_job import FluxJobExecutor
     from swiftlet._futures import Future
     from swiftlet._graphs._rerun import run_workflow
+    from swiftlet._key import KeyExplanation, explain_key
     from swiftlet._outcome import CallInfo
     from swiftlet._payload import RemoteError, RemoteTraceback
     from swiftlet._resources import ResourceDict
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AllocationError": "_errors",
+    "KeyExplanation": "_key",
     "BaseExecutor": "_executor",
     "CallInfo": "_outcome",
     "EngineDiedError": "_errors",
@@ -91,6 +93,7 @@ _HOMES = {
     "get_cache_data": "_cache",
     "get_cache_data_queue": "_cache",
     "get_future_from_cache": "_cache",
+    "explain_key": "_key",
     "get_item_from_future": "_selectors",
     "install_as_executorlib": "_alias",
     "run_workflow": "_graphs._rerun",
@@ -113,6 +116,7 @@ __all__ = [
     "InputError",
     "MPIUnavailableError",
     "MemoryLimitError",
+    "KeyExplanation",
     "NotYetAvailableError",
     "RemoteError",
     "RemoteTraceback",
@@ -130,6 +134,7 @@ __all__ = [
     "WorkerLostError",
     "__version__",
     "current_task",
+    "explain_key",
     "get_cache_data",
     "get_cache_data_queue",
     "get_future_from_cache",

@@ -100,5 +100,3 @@ class ClusterPolicy(Policy):
     """Unknown keys are passed on to the template of the batch script."""
 
     strict = False
-    honoured = EVERYWHERE | {"cache_key", "cache_directory"}
-    options = frozenset({"cache_directory"})

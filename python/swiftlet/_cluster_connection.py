@@ -20,8 +20,6 @@ class ClusterConnection(Connection):
     """A connection that can be left: what was submitted goes on without it."""
 
     def __init__(self, version: str) -> None:
-        self.places: dict[int, tuple[str, str]] = {}
-        """(directory, key) of the calls whose futures exist."""
         self.render: Callable[[dict[str, Any]], str] | None = None
         """Makes a batch script; called on the resolver's thread."""
         self._held: set[Future[Any]] = set()
@@ -55,10 +53,6 @@ class ClusterConnection(Connection):
             self._has_told = True
             self.outgoing.post(_wire.frame(_wire.WAITS, 0))
         super().wait_for(future, deadline)
-
-    def abandoned(self, ident: int, body: bytes | None) -> None:
-        self.places.pop(ident, None)
-        super().abandoned(ident, body)
 
     def shut_down(self, cancel: bool) -> None:
         """As for any connection; calls that wait for futures of others are submitted first, or cancelled."""

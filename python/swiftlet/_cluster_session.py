@@ -15,10 +15,9 @@ from swiftlet import _entries, _payload, _serial, _wire
 from swiftlet._cluster_connection import ClusterConnection
 from swiftlet._errors import InputError
 from swiftlet._futures import NOTIFIED, Future
-from swiftlet._keyvalues import digest_of
 from swiftlet._payload import Given, Input
+from swiftlet._references import InputDigests, source_of
 from swiftlet._resources import Resources, directives
-from swiftlet._selectors import FutureSelector
 from swiftlet._session import Arguments, Session, worker_command
 from swiftlet._shipping import Function, Surroundings, environment_changes
 from swiftlet._store import cache_place
@@ -43,7 +42,6 @@ class ClusterSession(Session):
         to_directives: Callable[[Resources], Any] = directives,
     ) -> None:
         """``system``: what runs jobs, as CONFIGURE names it. ``EngineDiedError`` if no engine starts."""
-        self._directory = directory
         self._has_dependencies = dependencies
         self._to_directives = to_directives
         self.resources_of: dict[int, Resources] = {}
@@ -59,12 +57,8 @@ class ClusterSession(Session):
             restart_limit=0,
             log_sizes=log_sizes,
             dependencies=dependencies,
-            launcher={
-                "jobs": system,
-                "worker_argv": worker_command("job.py"),
-                "trusted_owners": [str(owner) for owner in sorted(_entries.trusted_owners())],
-                **launcher,
-            },
+            launcher={"jobs": system, "worker_argv": worker_command("job.py"), **launcher},
+            directory=directory,
         )
 
     def _make_surroundings(self, warm: bool) -> Surroundings:
@@ -96,7 +90,14 @@ class ClusterSession(Session):
             parts = _payload.dumps(arguments, connection.producer, reference=inputs)
         except (TypeError, pickle.PicklingError) as error:
             raise InputError(f"an argument of {function.name!r} cannot be sent to a job: {error}") from error
-        place = cache_place(self._directory, resources, function.fn, arguments, None, reference=inputs.digest)
+        place = cache_place(
+            self._directory or "",
+            resources,
+            function.fn,
+            arguments,
+            None,
+            reference=InputDigests(connection),
+        )
         entry = place.packed(function.name)
         try:
             with connection.outgoing.lock:
@@ -162,14 +163,6 @@ class JobSurroundings(Surroundings):
         return content
 
 
-def _source(future: StandardFuture[Any]) -> tuple[StandardFuture[Any], tuple[object, ...]]:
-    path: list[object] = []
-    while isinstance(future, FutureSelector):
-        path.insert(0, future._selector)
-        future = future._future
-    return future, tuple(path)
-
-
 class _Scan:
     """Finds the futures in the arguments of a call that are to be waited for here."""
 
@@ -182,7 +175,7 @@ class _Scan:
         if not isinstance(obj, StandardFuture):
             return None
         self.found = True
-        future, _ = _source(obj)
+        future, _ = source_of(obj)
         if self._session.is_open(future) and future not in self.open:
             self.open.append(future)
         return Input(0)
@@ -200,7 +193,7 @@ class _Inputs:
     def __call__(self, obj: object) -> Input | Given | None:
         if not isinstance(obj, StandardFuture):
             return None
-        future, path = _source(obj)
+        future, path = source_of(obj)
         if not (isinstance(future, Future) and future._link is self._connection and future._ident):
             return Given(future.result(), path)
         number = future._ident
@@ -209,17 +202,6 @@ class _Inputs:
             self.numbers.append(number)
             self._alive.append(obj)
         return Input(position, path)
-
-    def digest(self, obj: object) -> bytes | None:
-        """What a future is in the key of a call: the key of its own, or its value."""
-        future, path = _source(obj)  # type: ignore[arg-type]
-        from swiftlet._keyvalues import Digester
-
-        if isinstance(future, Future) and future._link is self._connection and future._ident:
-            place = self._connection.places.get(future._ident)
-            source = repr(place[1]).encode() if place is not None else b""
-            return digest_of("entry", source, Digester().of(path))
-        return digest_of("value", Digester().of(future.result()), Digester().of(path))
 
 
 class _Held:

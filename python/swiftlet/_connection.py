@@ -47,6 +47,8 @@ class Connection:
     def __init__(self, version: str) -> None:
         """Starts an engine and shakes hands. ``EngineDiedError`` if that fails."""
         self.tasks: dict[int, Future[Any]] = {}
+        self.places: dict[int, tuple[str, str]] = {}
+        """(directory, key) of the calls that have a place in a store and whose futures exist."""
         self.started = 0
         self.slots: dict[int, str] = {}
         self.ended = threading.Event()
@@ -268,6 +270,7 @@ class Connection:
         finalisers.
         """
         self._failed.pop(ident, None)
+        self.places.pop(ident, None)
         self._leftovers.release(ident)
         if body is not None:
             self._leftovers.drop(body)

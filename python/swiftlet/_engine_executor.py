@@ -115,7 +115,16 @@ class EngineExecutor(BaseExecutor):
         """
         session = self._taker()
         resources = self._call_resources(resource_dict) if resource_dict else self._resources
+        if resources.cache_key is not None and not self._options.cache_directory:
+            self._need_directory(resources)
         return self._dispatch(session.function(fn), (args, kwargs), resources)
+
+    def _need_directory(self, resources: Resources) -> None:
+        """A key without a directory would be ignored."""
+        if resources.cache_directory is None and self._session is not None and not self._session.stores:
+            raise ResourceError(
+                f"cache_key={resources.cache_key!r} needs a cache_directory, of the call or of the executor"
+            )
 
     def _dispatch(self, function: Any, arguments: Any, resources: Resources) -> Future[Any]:
         """Where every validated call passes: hands it to the engine."""

@@ -73,11 +73,22 @@ def read_trusted(path: str, owners: frozenset[int] | None = None) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise EntryError(f"{path} is no file")
         if status.st_uid not in (trusted_owners() if owners is None else owners):
-            raise EntryError(
-                f"{path} belongs to user {status.st_uid}, who is not trusted; "
-                "SWIFTLET_TRUST_OWNERS=name,… names users whose entries are trusted"
-            )
+            raise _stranger(path, status.st_uid)
         return file.read()
+
+
+def check_owner(path: str) -> None:
+    """``EntryError`` if the owner of the file is not trusted."""
+    owner = os.stat(path).st_uid
+    if owner not in trusted_owners():
+        raise _stranger(path, owner)
+
+
+def _stranger(path: str, owner: int) -> EntryError:
+    return EntryError(
+        f"{path} belongs to user {owner}, who is not trusted; SWIFTLET_TRUST_OWNERS=name,… names users whose "
+        "entries are trusted"
+    )
 
 
 def _decode(data: bytes, key: str, role: int, path: str) -> Entry:
@@ -216,8 +227,9 @@ def remove(directory: str, key: str, *suffixes: str) -> None:
 
 
 def reach(point: str) -> None:
-    """A step of a write, at which a test has this process killed (``SWIFTLET_STORE_FAULT`` names it)."""
-    if os.environ.get("SWIFTLET_STORE_FAULT") == point:
+    """A step of a write, at which a test has this process killed
+    (``SWIFTLET_STORE_FAULT=job:half``)."""
+    if os.environ.get("SWIFTLET_STORE_FAULT") == f"job:{point}":
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -13,6 +13,7 @@ from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
 from swiftlet._policy import Policy
 from swiftlet._resources import check_fits, usable_cores
 from swiftlet._session import Session, worker_command
+from swiftlet._store import checked_directory
 from swiftlet._version import __version__
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class InteractiveExecutor(EngineExecutor):
         self._warm = warm
         self._max_workers = max_workers
         self._info = self._settings_shown(max_workers, restart_limit)
+        directory = options.cache_directory or self._resources.cache_directory
         self._session = Session(
             version=__version__,
             warm=warm,
@@ -72,6 +74,7 @@ class InteractiveExecutor(EngineExecutor):
             launcher=self._launcher_settings(),
             groups=self._group_settings,
             requests=policy.request,
+            directory=None if directory is None else checked_directory(directory),
         )
 
     if TYPE_CHECKING:

@@ -7,6 +7,7 @@ run. What has no stable form is named (``unstable``), and its digest is one that
 
 from __future__ import annotations
 
+import copyreg
 import enum
 import hashlib
 import os
@@ -144,7 +145,8 @@ class Digester:
     def _by_reduction(self, obj: Any, kind: type) -> bytes:
         """What an object says of itself to be made again: class, arguments, state, items."""
         try:
-            reduced = obj.__reduce_ex__(4)
+            reducer = copyreg.dispatch_table.get(kind)
+            reduced: Any = reducer(obj) if reducer is not None else obj.__reduce_ex__(4)
         except Exception as error:
             return self.no_form(obj, str(error) or type(error).__name__)
         if isinstance(reduced, str):

@@ -11,7 +11,16 @@ from swiftlet._errors import NotYetAvailableError, ResourceUnavailableError
 from swiftlet._resources import Resources, asks_for, check_fits, checked, copied, hint_for, resources_of
 
 EVERYWHERE = frozenset(
-    {"cwd", "error_log_file", "priority", "restart_limit", "run_time_max", "threads_per_core"}
+    {
+        "cache_directory",
+        "cache_key",
+        "cwd",
+        "error_log_file",
+        "priority",
+        "restart_limit",
+        "run_time_max",
+        "threads_per_core",
+    }
 )
 """The resource keys that need nothing but a process, so that every executor honours them."""
 
@@ -25,7 +34,7 @@ class Policy:
     """An unknown key is refused; else there is a warning, and it is passed on in ``Resources.extra``."""
     honoured: frozenset[str] = EVERYWHERE
     """The keys of ``ResourceDict`` that may ask for something. Others may only have their default values."""
-    options: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset({"cache_directory"})
     """Which of the constructor's ``cache_directory`` and ``openmpi_oversubscribe`` are honoured."""
 
     def read(self, resources: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from swiftlet import _payload, _wire
 from swiftlet._connection import Connection
 from swiftlet._errors import InputError
 from swiftlet._futures import Future
+from swiftlet._keyvalues import Digester, digest_of
 from swiftlet._selectors import FutureSelector
 from swiftlet._serial import resolver
 
@@ -82,6 +83,39 @@ class Externals:
             connection.resolve(number, _wire.KIND_VALUE, parts)
 
 
+def source_of(future: StandardFuture[Any]) -> tuple[StandardFuture[Any], tuple[object, ...]]:
+    """The future that selectors stand before, and the keys to follow in its value."""
+    path: list[object] = []
+    while isinstance(future, FutureSelector):
+        path.insert(0, future._selector)
+        future = future._future
+    return future, tuple(path)
+
+
+class InputDigests:
+    """What the futures in the arguments of a call are in its key: the key of their own call, or their value.
+
+    None for a future of which neither is known.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, obj: object) -> bytes | None:
+        assert isinstance(obj, StandardFuture)
+        future, path = source_of(obj)
+        place = None
+        if isinstance(future, Future) and future._link is self._connection:
+            place = self._connection.places.get(future._ident)
+        if place is not None:
+            return digest_of("entry", place[1].encode(), Digester().of(path))
+        if not future.done() or future.cancelled() or future.exception() is not None:
+            return None
+        values = Digester()
+        digest = digest_of("value", values.of(future.result()), values.of(path))
+        return None if values.unstable else digest
+
+
 class Inputs:
     """Collects the futures in the arguments of one call; what ``_payload.dumps`` asks for each object."""
 
@@ -102,11 +136,7 @@ class Inputs:
         if self._externals is None:
             self.refused = True
             return None
-        path: list[object] = []
-        future: StandardFuture[Any] = obj
-        while isinstance(future, FutureSelector):
-            path.insert(0, future._selector)
-            future = future._future
+        future, path = source_of(obj)
         if isinstance(future, Future) and future._link is self._connection and future._ident:
             number = future._ident
         else:
@@ -118,4 +148,4 @@ class Inputs:
             position = self._positions[number] = len(self.numbers)
             self.numbers.append(number)
             self._found.append(obj)  # alive until the call is sent: its task may be named
-        return _payload.Input(position, tuple(path))
+        return _payload.Input(position, path)

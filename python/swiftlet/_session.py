@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swiftlet import _outcome, _payload, _serial, _wire
 from swiftlet._connection import Connection, Settings
+from swiftlet._entries import trusted_owners
 from swiftlet._errors import InputError
 from swiftlet._events import EventStream
 from swiftlet._futures import Future
 from swiftlet._node import this_node
-from swiftlet._references import Externals, Inputs
+from swiftlet._references import Externals, InputDigests, Inputs
 from swiftlet._resources import Resources
-from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, with_threads
+from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, environment, with_threads
+from swiftlet._store import Place, cache_place, client_provenance
 
 if TYPE_CHECKING:
     from swiftlet._graphs._run import RunGraph
@@ -55,14 +57,17 @@ class Session:
         launcher: Settings,
         groups: Callable[[], Settings] | None = None,
         requests: Callable[[Resources], Settings] = Resources.request,
+        directory: str | None = None,
     ) -> None:
         """``launcher``: attributes of CONFIGURE that say how workers are started. ``groups``: attributes
         of GROUPS; asked for once, before the first call with several ranks. ``requests``: the attributes of
-        REQUEST for what a call needs.
+        REQUEST for what a call needs. ``directory``: the cache directory.
 
         ``EngineDiedError`` if no engine starts; ``InputError`` if ``init_function`` cannot be sent."""
         initial = Function(init_function) if init_function is not None else None
         self.warm = warm
+        self._directory = directory
+        self._init_function = init_function
         self._log_sizes = self._watched = log_sizes
         self._farewells: set[str] = set()
         self.graph: RunGraph | None = None
@@ -94,6 +99,11 @@ class Session:
         if log_sizes:
             connection.on_outcome = _log_received
 
+    @property
+    def stores(self) -> bool:
+        """Its calls are stored."""
+        return self._directory is not None
+
     def _make_surroundings(self, warm: bool) -> Surroundings:
         return Surroundings(fresh=not warm)
 
@@ -121,6 +131,9 @@ class Session:
             raise InputError(
                 f"an argument of {function.name!r} cannot be sent to a worker: {error}"
             ) from error
+        place = None
+        if self._directory is not None or resources.cache_directory is not None:
+            place = self._place(function, arguments, resources)
         outgoing = connection.outgoing
         try:
             with outgoing.lock:
@@ -128,8 +141,16 @@ class Session:
                 if plan.resources is not resources or plan.function is not function:
                     plan = self._plan = self._planned(resources, function)
                 future = connection.append_call(
-                    plan.request, plan.context, plan.blob, inputs.numbers, parts, function.name
+                    plan.request,
+                    plan.context,
+                    plan.blob,
+                    inputs.numbers,
+                    parts,
+                    function.name,
+                    place.packed(function.name) if place is not None else b"",
                 )
+                if place is not None:
+                    connection.places[future._ident] = (place.directory, place.key)
         finally:
             if len(parts) > 1 or type(parts[0]) is not bytes:
                 connection.producer.sent(parts)
@@ -165,6 +186,19 @@ class Session:
         if self._log_sizes and verb not in self._farewells:
             self._farewells.add(verb)
             _log(verb, _wire.HEADER.size)
+
+    def _place(self, function: Function, arguments: Arguments, resources: Resources) -> Place | None:
+        """Where the outcome of a call is to be; None where that cannot be told, so that it is not stored."""
+        place = cache_place(
+            self._directory or "",
+            resources,
+            function.fn,
+            arguments,
+            self._init_function,
+            reference=InputDigests(self.connection),
+            fixed_sources=self.warm,
+        )
+        return None if place.unstable else place
 
     def look(self) -> None:
         """Sees whether path, environment and so on are as they were."""
@@ -246,6 +280,8 @@ def _settings(
         settings["max_cores"] = max_cores
     if max_workers is not None:
         settings["max_workers"] = max_workers
+    settings["provenance"] = client_provenance()
+    settings["trusted_owners"] = [str(owner) for owner in sorted(trusted_owners())]
     budget = memory_budget()
     if budget is not None:
         settings["memory_budget"] = budget

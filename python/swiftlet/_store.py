@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import socket
 import stat
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +16,7 @@ from swiftlet import _key, _wire
 from swiftlet._errors import ResourceError
 from swiftlet._keyvalues import Reference
 from swiftlet._resources import Resources
+from swiftlet._version import __version__
 
 DEFAULT_DIRECTORY = "executorlib_cache"
 
@@ -54,6 +59,40 @@ def cache_place(
     prefix = resources.cache_prefix
     text = f"{_key.checked_key(prefix)}{key.text}" if prefix else key.text
     return Place(directory, text, key.unstable)
+
+
+def client_provenance() -> str:
+    """What the engine cannot know of outcomes it writes, as JSON."""
+    return json.dumps(
+        {
+            "host": socket.gethostname(),
+            "user": _user(),
+            "python": platform.python_version(),
+            "swiftlet": __version__,
+            "packages": _packages(),
+            "command": [sys.executable, *sys.argv],
+        }
+    )
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _packages() -> dict[str, str]:
+    """The packages that this program has imported so far, with their versions."""
+    own: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
+    versions = {}
+    for name, module in list(sys.modules.items()):
+        version = getattr(module, "__version__", None)
+        if "." not in name and name[0] != "_" and name not in own and isinstance(version, str):
+            versions[name] = version
+    return versions
 
 
 _checked: dict[str, str] = {}

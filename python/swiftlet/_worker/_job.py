@@ -20,11 +20,14 @@ from swiftlet._worker import _jobcall, _process, _provenance
 
 NO_TASK = 3
 NOT_WRITTEN = 4
+WITHDRAWN = 5
 
 VISIBLE_WITHIN = 90.0
 """Seconds within which a file that another host has written has to be seen here."""
 TERMINATE_SECONDS = 5.0
 FINISH_SECONDS = 10.0
+_LOOK_SECONDS = 2.0
+"""How often it is seen whether the task has been taken back."""
 _STDERR_TAIL = 4096
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,6 +59,9 @@ def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
     _set_threads(task.header.get("resources", {}))
     call = StepCall(directory, key, task, step) if step else Call(directory, task)
     call.wait()
+    if call.is_withdrawn:
+        sys.stderr.write(f"swiftlet: the task of {os.path.join(directory, key)} was taken back\n")
+        return WITHDRAWN
     return _write(directory, key, task, call)
 
 
@@ -114,6 +120,8 @@ class Call:
 
     def __init__(self, directory: str, task: Entry) -> None:
         resources = task.header.get("resources", {})
+        self._task = _entries.path_of(directory, task.header["key"], TASK)
+        self.is_withdrawn = False
         self.limit: float | None = resources.get("time_limit")
         self.start = time.time()
         self.end = self.start
@@ -144,11 +152,18 @@ class Call:
         """Until the process and all it left behind are gone."""
         signal.signal(signal.SIGTERM, self._terminated)
         began = time.monotonic()
+        look = began + _LOOK_SECONDS
         ending: list[tuple[float, int]] = []
         if self.limit is not None:
             ending = [(began + self.limit, signal.SIGTERM)]
         while self._pipes:
-            timeout = max(0.0, ending[0][0] - time.monotonic()) if ending else None
+            due = min(look, ending[0][0]) if ending else look
+            timeout = max(0.0, due - time.monotonic())
+            if time.monotonic() >= look:
+                look = time.monotonic() + _LOOK_SECONDS
+                if not os.path.exists(self._task) and not self._is_complete():
+                    self.is_withdrawn = True
+                    self._signal(signal.SIGKILL)
             ready, _, _ = select.select(list(self._pipes), (), (), timeout)
             for descriptor in ready:
                 self._pipes[descriptor](descriptor)

@@ -5,7 +5,7 @@ jobs: ``job.py DIRECTORY --element INDEX``, with the keys of all elements on sta
 
 Reads the entry's task, runs the call in a process of its own below this one, and writes the outcome with its
 provenance, also when that process dies. Exit status 0: there is an outcome; 3: there is no task; 4: the
-outcome could not be written.
+outcome could not be written; 5: the task was taken back.
 """
 
 import os

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletCluster
+import SwiftletModel
+import Testing
+
+@Suite struct JobsTests {
+    static let lost = "queue job 1 of test terminated without producing output (timeout)"
+
+    @Test func aValueEndsItsCall() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1))])
+    }
+
+    @Test func aHitRunsNothing() {
+        var trace = ClusterTrace()
+        #expect(trace.submit(1) == [.look(EntryID(1), takingOver: nil)])
+        #expect(trace.handle(.looked(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1))])
+    }
+
+    @Test func aDependantIsQueuedBehindItsInput() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.claim(2, inputs: [1])
+        #expect(trace.after(50) == [.submit(2, [2], dependencies: [1])])
+    }
+
+    @Test func anInputThatHasEndedIsNotNamed() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.claim(2, inputs: [1])
+        _ = trace.handle(.appeared(EntryID(1), .value))
+        #expect(trace.after(50) == [.submit(2, [2])])
+    }
+
+    @Test func withoutDependenciesInTheSystemADependantWaits() {
+        var trace = ClusterTrace { $0.hasDependencies = false }
+        _ = trace.queue(1)
+        _ = trace.claim(2, inputs: [1])
+        #expect(trace.after(50) == [])
+        #expect(trace.handle(.appeared(EntryID(1), .value)).contains(.submit(2, [2])))
+    }
+
+    @Test func aDeadJobIsLostWhenItsOutcomeCouldHaveBeenSeen() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        #expect(trace.handle(.jobs([JobID(1): .ended("timeout")], isAnswer: true)) == [.check([EntryID(1)])])
+        #expect(trace.handle(.absent(EntryID(1))) == [])
+        #expect(trace.after(89_000).contains(.check([EntryID(1)])))
+        #expect(trace.handle(.absent(EntryID(1))) == [])
+        #expect(trace.after(1_000).contains(.check([EntryID(1)])))
+        #expect(
+            trace.handle(.absent(EntryID(1))) == [
+                .withdraw(EntryID(1)), .ended(1, .lost(reasons: [.failed(Self.lost)])), .close(EntryID(1)),
+            ])
+    }
+
+    @Test func anOutcomeThatIsSeenLateCounts() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.handle(.jobs([JobID(1): .unknown], isAnswer: true))
+        _ = trace.after(60_000)
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1))])
+    }
+
+    @Test func whatFailsTakesItsDependantsAlong() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.queue(2, inputs: [1])
+        #expect(
+            trace.handle(.appeared(EntryID(1), .error)) == [
+                .ended(1, .error), .ended(2, .inputFailed(origin: TaskID(1))), .cancelJobs([JobID(2)]), .withdraw(EntryID(2)),
+                .close(EntryID(2)), .close(EntryID(1)),
+            ])
+    }
+
+    @Test func aCancelGoesToTheQueue() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        #expect(
+            trace.handle(.cancel(TaskID(1), onlyIfNotStarted: false)) == [
+                .ended(1, .cancelled(origin: nil), tellClient: false), .cancelJobs([JobID(1)]), .withdraw(EntryID(1)),
+                .close(EntryID(1)),
+            ])
+    }
+
+    @Test func aCancelWhileTheJobIsBeingQueuedIsMadeUpFor() {
+        var trace = ClusterTrace()
+        _ = trace.claim(1)
+        _ = trace.after(50)
+        #expect(
+            trace.handle(.cancel(TaskID(1), onlyIfNotStarted: false)) == [
+                .ended(1, .cancelled(origin: nil), tellClient: false)
+            ])
+        #expect(trace.handle(.queued(BatchID(1), [JobID(7)])).contains(.cancelJobs([JobID(7)])))
+    }
+
+    @Test func aCancelledCallLeavesTheWorkToAnEqualOne() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.submit(2, entry: 1)
+        #expect(
+            trace.handle(.cancel(TaskID(1), onlyIfNotStarted: false)) == [
+                .ended(1, .cancelled(origin: nil), tellClient: false)
+            ])
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(2, entry: 1, .value), .close(EntryID(1))])
+    }
+
+    @Test func anotherClientsJobIsWaitedForAndTakenOverWhenItIsDead() {
+        var trace = ClusterTrace()
+        _ = trace.submit(1)
+        #expect(trace.handle(.looked(EntryID(1), .taken(JobID(5)))) == [])
+        #expect(trace.after(30_000).contains(.query([JobID(5)])))
+        #expect(trace.handle(.jobs([JobID(5): .unknown], isAnswer: true)) == [.check([EntryID(1)])])
+        #expect(trace.after(90_000).contains(.check([EntryID(1)])))
+        #expect(trace.handle(.absent(EntryID(1))) == [.look(EntryID(1), takingOver: JobID(5))])
+    }
+
+    @Test func anotherClientThatDiesIsTakenOver() {
+        var trace = ClusterTrace()
+        _ = trace.submit(1)
+        _ = trace.handle(.looked(EntryID(1), .taken(nil)))
+        #expect(trace.after(1_000) == [.check([EntryID(1)])])
+        #expect(trace.handle(.holderGone(EntryID(1))) == [.look(EntryID(1), takingOver: nil)])
+    }
+
+    @Test func oneQuestionForAllJobs() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.queue(2)
+        #expect(trace.after(30_000).contains(.query([JobID(1), JobID(2)])))
+        #expect(!trace.after(30_000).contains { if case .query = $0 { true } else { false } })
+        #expect(trace.handle(.jobs([JobID(1): .running], isAnswer: true)).contains(.started(TaskID(1))))
+    }
+
+    @Test func leavingQueuesWhatCanBeAndSaysWhatIsNot() {
+        var trace = ClusterTrace { $0.jobs = 1 }
+        _ = trace.queue(1)
+        _ = trace.claim(2)
+        #expect(trace.handle(.detach) == [.record(EntryID(2), nil), .detached(notQueued: 1), .finished])
+    }
+
+    @Test func leavingWaitsForTheStoreAndTheQueue() {
+        var trace = ClusterTrace()
+        _ = trace.submit(1)
+        #expect(trace.handle(.detach) == [])
+        #expect(trace.handle(.looked(EntryID(1), .claimed)) == [.submit(1, [1])])
+        #expect(
+            trace.handle(.queued(BatchID(1), [JobID(1)])) == [
+                .record(EntryID(1), JobID(1)), .detached(notQueued: 0), .finished,
+            ])
+    }
+
+    @Test func whereJobsDoNotOutliveTheEngineItStays() {
+        var trace = ClusterTrace { $0.outlivesClient = false }
+        _ = trace.queue(1)
+        #expect(trace.handle(.detach) == [.detached(notQueued: 0)])
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1)), .finished])
+    }
+
+    @Test func shuttingDownWaitsForEverything() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        #expect(trace.handle(.shutdown(cancelWaiting: false)) == [])
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1)), .finished])
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletStore
+import Testing
+
+/// A directory that is gone at the end of the test.
+final class Folder {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/swiftlet-store-XXXXXX".utf8CString)
+        path = String(cString: mkdtemp(&template))
+    }
+
+    deinit {
+        for name in names { unlink("\(path)/\(name)") }
+        rmdir(path)
+    }
+
+    var names: [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    func write(_ text: String, to name: String) {
+        let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        _ = Glibc.write(descriptor, text, text.utf8.count)
+        close(descriptor)
+    }
+}
+
+@Suite struct StoreTests {
+    let folder = Folder()
+    let store = Store()
+    var place: EntryPlace { EntryPlace(directory: folder.path, key: "a") }
+
+    func outcome(_ kind: EntryHeader.Kind, _ bytes: [UInt8]) throws -> Bool {
+        let header = EntryHeader(key: "a", kind: kind, parts: [.init(name: "value", length: bytes.count)])
+        return try store.writeOutcome(header, parts: [bytes], at: place)
+    }
+
+    func value() -> [UInt8]? {
+        guard case .found(let entry) = store.read(.outcome, at: place) else { return nil }
+        return entry.parts(named: "value").first.map(Array.init)
+    }
+
+    @Test func whatIsWrittenIsReadAndNothingElseIsLeft() throws {
+        #expect(try outcome(.value, [1, 2]))
+        #expect(value() == [1, 2])
+        #expect(folder.names == ["a.outcome"])
+    }
+
+    @Test func theFirstValueStands() throws {
+        #expect(try outcome(.value, [1]))
+        #expect(try !outcome(.value, [2]))
+        #expect(value() == [1])
+    }
+
+    @Test func anErrorGivesWayToAValue() throws {
+        #expect(try outcome(.error, [1]))
+        #expect(try outcome(.value, [2]))
+        #expect(value() == [2])
+    }
+
+    @Test func aDamagedOutcomeGivesWay() throws {
+        folder.write("swiftlet, but not one", to: "a.outcome")
+        guard case .faulty = store.read(.outcome, at: place) else {
+            Issue.record("it was not seen to be damaged")
+            return
+        }
+        #expect(try outcome(.value, [2]))
+        #expect(value() == [2])
+    }
+
+    @Test func aClaimIsHeldUntilItIsGivenUp() throws {
+        let other = Store()
+        #expect(isOurs(store.claim(place)))
+        let claim = try #require(holder(other.claim(place)))
+        #expect(claim.pid == getpid())
+        store.release(place)
+        #expect(isOurs(other.claim(place)))
+        other.release(place)
+        store.close()
+        other.close()
+        #expect(folder.names == [])
+    }
+
+    @Test func theClaimOfADeadProcessIsTakenOver() {
+        var claim = Claim.ofThisProcess()
+        claim.pid = 1 << 22 | 1
+        folder.write(json(claim), to: "a.claim")
+        #expect(isOurs(store.claim(place)))
+    }
+
+    @Test func theClaimOfAProcessWhoseNumberIsUsedAgainIsTakenOver() {
+        var claim = Claim.ofThisProcess()
+        claim.start += 1
+        folder.write(json(claim), to: "a.claim")
+        #expect(isOurs(store.claim(place)))
+    }
+
+    @Test func theClaimOfAnotherHostCountsWhileItGivesSignsOfLife() {
+        var claim = Claim.ofThisProcess()
+        claim.boot = "another host"
+        folder.write(json(claim), to: "a.claim")
+        #expect(holder(store.claim(place)) != nil)
+        var times = [timespec(tv_sec: time(nil) - 300, tv_nsec: 0), timespec(tv_sec: time(nil) - 300, tv_nsec: 0)]
+        utimensat(AT_FDCWD, "\(folder.path)/a.claim", &times, 0)
+        #expect(isOurs(store.claim(place)))
+    }
+
+    @Test func theClaimOfAJobIsItsSystemsBusiness() throws {
+        #expect(isOurs(store.claim(place)))
+        let job = Claim.Job(system: "slurm", id: 7, index: 2)
+        try store.record(job, at: place)
+        let other = Store()
+        let claim = try #require(holder(other.claim(place)))
+        #expect(claim.job == job)
+        #expect(isOurs(other.claim(place, takingOverJob: job)))
+    }
+
+    @Test func whatIsNotQueuedIsAnybodys() throws {
+        #expect(isOurs(store.claim(place)))
+        try store.record(nil, at: place)
+        #expect(isOurs(Store().claim(place)))
+    }
+
+    @Test func manyStoresOneClaim() async {
+        let place = place
+        let wins = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<16 {
+                group.addTask {
+                    let store = Store()
+                    defer { store.close() }
+                    if case .ours = store.claim(place) { return true }
+                    return false
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(wins == 1)
+    }
+
+    @Test func aTaskIsForItsOwnerAlone() throws {
+        try store.writeTask(EntryHeader(key: "a", parts: []), parts: [], at: place)
+        var status = stat()
+        stat("\(folder.path)/a.task", &status)
+        #expect(status.st_mode & 0o777 == 0o600)
+    }
+
+    @Test func aMissingFolderIsMade() throws {
+        let place = EntryPlace(directory: folder.path, key: "x/y/z")
+        try store.writeTask(EntryHeader(key: "x/y/z", parts: []), parts: [], at: place)
+        #expect(store.exists(.task, at: place))
+        unlink("\(place).task")
+        for name in ["x/y", "x"] { rmdir("\(folder.path)/\(name)") }
+    }
+
+    private func isOurs(_ answer: ClaimAnswer) -> Bool { if case .ours = answer { true } else { false } }
+
+    private func holder(_ answer: ClaimAnswer) -> Claim? { if case .taken(let claim) = answer { claim } else { nil } }
+
+    private func json(_ claim: Claim) -> String {
+        """
+        {"host":"\(claim.host)","boot":"\(claim.boot)","pid":\(claim.pid),"start":\(claim.start)}
+        """
+    }
+}

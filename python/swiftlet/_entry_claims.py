@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who works on an entry, as its claim says, and whether that one is still alive."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from typing import Any, NamedTuple
+
+from swiftlet import _entries, _job_queues
+
+STALE_AFTER = 120
+"""Seconds without a sign of life after which the claim of another host is stale."""
+
+
+class Job(NamedTuple):
+    """A job that will write the outcome."""
+
+    system: str
+    number: int
+    element: int | None
+    """Its place in a job array."""
+
+
+class Holder(NamedTuple):
+    """What a claim says and what is known of whoever made it."""
+
+    state: str
+    """``running`` (somebody is at it), ``pending`` (it waits in a queue, or to be queued), ``aborted``
+    (whoever worked on it is gone)."""
+    job: Job | None
+    text: str
+    """The same for humans."""
+
+
+def holder(directory: str, key: str, backend: str | None = None) -> Holder:
+    """Who works on the entry. ``backend``: the queue to ask where the claim does not say."""
+    path = os.path.join(directory, key) + _entries.CLAIM
+    try:
+        claim: dict[str, Any] = json.loads(_entries.read_trusted(path))
+        modified = os.stat(path).st_mtime
+    except FileNotFoundError:
+        return Holder("aborted", None, "nobody has claimed it")
+    except (OSError, ValueError) as error:
+        return Holder("aborted", None, f"its claim cannot be read: {error}")
+    if claim.get("isNotQueued"):
+        return Holder("pending", None, "it has not been queued yet; submit the call again to have it queued")
+    job = _job(claim, backend)
+    if job is not None:
+        state = _job_queues.status(job.system, job.number, job.element)
+        where = f"job {job.number} of {job.system}"
+        return Holder(state or "aborted", job, f"{where} is {state or 'not known there any more'}")
+    who = f"process {claim.get('pid')} on {claim.get('host')}"
+    if is_alive(claim, path, modified):
+        return Holder("running", None, f"{who} works on it")
+    return Holder("aborted", None, f"{who}, which worked on it, is gone")
+
+
+def holder_job(directory: str, key: str, backend: str | None) -> Job | None:
+    """The job that the claim names; nothing is asked."""
+    try:
+        claim = json.loads(_entries.read_trusted(os.path.join(directory, key) + _entries.CLAIM))
+    except (OSError, ValueError):
+        return None
+    return _job(claim, backend)
+
+
+def _job(claim: dict[str, Any], backend: str | None) -> Job | None:
+    job = claim.get("job")
+    if not isinstance(job, dict):
+        return None
+    return Job(job.get("system") or backend or "", int(job["id"]), job.get("index"))
+
+
+def is_alive(claim: dict[str, Any], path: str, modified: float) -> bool:
+    """Whether the process that made a claim lives, as far as can be seen from here."""
+    if claim.get("boot") == _boot():
+        return _start_time(int(claim["pid"])) == claim.get("start")
+    probe = os.path.join(os.path.dirname(path), f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        now = os.stat(probe).st_mtime
+    except OSError:
+        return True  # nothing can be said
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(probe)
+    return now - modified <= STALE_AFTER
+
+
+def _boot() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _start_time(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])

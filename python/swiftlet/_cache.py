@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future as StandardFuture
 from typing import Any
 
-from swiftlet import _entry_claims, _entries, _hdf5, _payload, _job_queues, _watch
+from swiftlet import _entries, _entry_claims, _hdf5, _job_queues, _payload, _watch
 from swiftlet._entries import OUTCOME, SUFFIX, TASK, Entry
 from swiftlet._futures import Future
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from swiftlet._cluster_session import ClusterSession
 from swiftlet._engine_executor import EngineExecutor
 from swiftlet._options import Options, check_cluster
-from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._policy import Policy
 from swiftlet._resources import Resources, directives
 from swiftlet._store import DEFAULT_DIRECTORY, checked_directory
 from swiftlet._version import __version__

@@ -23,7 +23,7 @@ from swiftlet._futures import Future
 from swiftlet._node import this_node
 from swiftlet._references import Externals, InputDigests, Inputs
 from swiftlet._resources import Resources
-from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, environment, with_threads
+from swiftlet._shipping import BlobStore, Function, FunctionCache, Surroundings, with_threads
 from swiftlet._store import Place, cache_place, client_provenance
 
 if TYPE_CHECKING:

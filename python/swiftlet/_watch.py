@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from swiftlet import _entry_claims, _entries, _payload
+from swiftlet import _entries, _entry_claims, _payload
 from swiftlet._entries import OUTCOME, TASK, Entry
 from swiftlet._errors import TimeLimitError, WorkerLostError
 from swiftlet._futures import Future

@@ -35,7 +35,7 @@ class _Policy(Policy):
         "openmpi_oversubscribe",
         "pin",
     }
-    options = frozenset({"openmpi_oversubscribe"})
+    options = Policy.options | {"openmpi_oversubscribe"}
 
     def __init__(self, node: Node) -> None:
         self.node = node

@@ -41,7 +41,7 @@ class _Policy(Policy):
         "slurm_cmd_args",
         "step",
     }
-    options = frozenset({"openmpi_oversubscribe"})
+    options = Policy.options | {"openmpi_oversubscribe"}
 
     def __init__(self, allocation: Allocation | None) -> None:
         self._allocation = allocation

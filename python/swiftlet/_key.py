@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 from swiftlet._errors import ResourceError
 from swiftlet._keysource import PYTHON
@@ -30,6 +30,7 @@ class CallKey(NamedTuple):
     """What has no stable form: the key never comes again."""
 
 
+@final
 class KeyExplanation(NamedTuple):
     """What went into the key of a call, see ``explain_key``."""
 

@@ -57,8 +57,6 @@ def test_resources_that_are_wrong(fresh, resources, text):
         {"num_nodes": 2},
         {"slurm_cmd_args": ["--x"]},
         {"submission_template": "x"},
-        {"cache_key": "x"},
-        {"cache_directory": "x"},
     ],
 )
 def test_w3_resources_that_are_not_available(resources, monkeypatch):
@@ -69,6 +67,11 @@ def test_w3_resources_that_are_not_available(resources, monkeypatch):
             executor.submit(operator.add, 1, 2, resource_dict=resources)
     with pytest.raises(ResourceUnavailableError, match=key):
         SingleNodeExecutor(max_cores=4, resource_dict=resources)
+
+
+def test_a_cache_key_without_a_directory_is_refused(fresh):
+    with pytest.raises(ResourceError, match="cache_key='x' needs a cache_directory"):
+        fresh.submit(operator.add, 1, 2, resource_dict={"cache_key": "x"})
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,6 @@ def test_an_input_that_is_a_future_is_refused_without_dependencies():
         ({"block_allocation": True, "max_workers": 1, "restart_limit": -1}, ValueError, "restart_limit"),
         ({"block_allocation": True, "max_workers": 1, "init_function": 3}, TypeError, "init_function"),
         ({"resource_dict": [("cores", 1)]}, TypeError, "has to be a dict"),
-        ({"cache_directory": "x"}, NotImplementedError, "cache_directory"),
         ({"unknown": 1}, TypeError, "unknown"),
     ],
 )

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import Future as StandardFuture
 from typing import Any
 
-from swiftlet import _entries, _payload, _serial, _wire
+from swiftlet import _payload, _serial, _wire
 from swiftlet._cluster_connection import ClusterConnection
 from swiftlet._errors import InputError
 from swiftlet._futures import NOTIFIED, Future

@@ -115,7 +115,7 @@ class ClusterSession(Session):
 
     def describe(self, function: Function, arguments: Arguments, resources: Resources) -> str:
         """What the system of jobs would be given for this call. Nothing is queued."""
-        place = cache_place(self._directory, resources, function.fn, arguments, None)
+        place = cache_place(self._directory or "", resources, function.fn, arguments, None)
         with self.connection.outgoing.lock:
             request = self._requests.get(resources) or self._request(resources)
         call: dict[str, _wire.AttributeValue] = {

@@ -19,8 +19,18 @@ let package = Package(
         .library(name: "Swiftlet", targets: ["Swiftlet"]),
         .executable(name: "swiftlet", targets: ["SwiftletCLI"]),
     ],
+    traits: [
+        .trait(name: "Logging", description: "LoggingObserver: tasks in swift-log"),
+        .trait(name: "Metrics", description: "MetricsObserver: tasks in swift-metrics"),
+        .trait(name: "Tracing", description: "TracingObserver: tasks in swift-distributed-tracing"),
+        .trait(name: "ServiceLifecycle", description: "ExecutorService: an executor as a service of swift-service-lifecycle"),
+    ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
     ],
     targets: [
         .target(name: "CSwiftlet"),
@@ -40,10 +50,26 @@ let package = Package(
                 "SwiftletModel", "SwiftletScheduler", "SwiftletWire", "SwiftletTransport", "SwiftletLaunch", "SwiftletStore",
                 "SwiftletCluster", "SwiftletFlux", "CSwiftlet",
             ]),
-        room("Swiftlet", imports: ["SwiftletEngine", "SwiftletTransport", "SwiftletWire"]),
+        room(
+            "Swiftlet",
+            imports: [
+                "SwiftletModel", "SwiftletEngine", "SwiftletTransport", "SwiftletWire", "CSwiftlet",
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
+                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+                .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+                .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+                .product(
+                    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"])),
+            ]),
         .executableTarget(name: "SwiftletCLI", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(
             name: "ParameterSweep", dependencies: ["Swiftlet"], path: "examples/swift/ParameterSweep", swiftSettings: settings),
+        .executableTarget(
+            name: "DependencyGraph", dependencies: ["Swiftlet"], path: "examples/swift/DependencyGraph", swiftSettings: settings),
+        .executableTarget(
+            name: "CallingPython", dependencies: ["Swiftlet"], path: "examples/swift/CallingPython", swiftSettings: settings),
+        .executableTarget(
+            name: "SwiftBenchmark", dependencies: ["Swiftlet"], path: "benchmarks/swift", swiftSettings: settings),
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
         .testTarget(name: "SwiftletStoreTests", dependencies: ["SwiftletStore"], swiftSettings: settings),
         .testTarget(name: "SwiftletClusterTests", dependencies: ["SwiftletCluster"], swiftSettings: settings),
@@ -56,8 +82,14 @@ let package = Package(
         .testTarget(name: "SwiftletEngineTests", dependencies: ["SwiftletEngine"], swiftSettings: settings),
         .executableTarget(
             name: "TestProgram", dependencies: ["Swiftlet"], path: "Tests/TestProgram", swiftSettings: settings),
+        .executableTarget(
+            name: "CarelessProgram", dependencies: ["Swiftlet"], path: "Tests/CarelessProgram", swiftSettings: settings),
         .testTarget(
-            name: "SwiftletTests", dependencies: ["Swiftlet", "TestProgram", "ParameterSweep"], swiftSettings: settings),
+            name: "SwiftletTests",
+            dependencies: [
+                "Swiftlet", "TestProgram", "CarelessProgram", "ParameterSweep", "DependencyGraph", "CallingPython",
+            ],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -31,6 +31,7 @@ extension Engine {
             return startGroup(id, index: index, request: request, slot: slot, settings)
         }
         do {
+            if request.isCommand { return try startCommand(id, request: request, slot: slot, settings) }
             let spawner = try spawner(for: configuration)
             let (ours, theirs) = try makeSocketPair()
             let (outputRead, outputWrite) = try makePipe()
@@ -99,6 +100,7 @@ extension Engine {
             var reader = ByteReader(raw)
             guard let layout = try? CallLayout(&reader) else { return }
             let payload = UnsafeRawBufferPointer(rebasing: raw[layout.payloadOffset...])
+            if worker.command != nil { return launch(layout, payload, on: worker) }
             sendBlobs(layout.blobs, to: worker.peer)
             deliver(payload, to: worker.peer)
             for input in layout.inputs { deliver(tasks[input]?.value ?? [], to: worker.peer) }
@@ -239,6 +241,7 @@ extension Engine {
         if let ticket = worker.ticket { listener?.withdraw(ticket.id) }
         for output in worker.outputs { output.finish() }
         loop.cancel(timer: worker.stageTimer)
+        if worker.command != nil { reportCommand(worker, end) }
         worker.peer.link.close()
         peers[worker.peer.origin] = nil
         segments.peerIsGone(worker.peer.origin, peers: peers)

@@ -98,18 +98,19 @@ public final class Engine {
 
     /// - Parameters:
     ///   - client: a link to the client; the engine takes it over.
-    ///   - guardianArguments: how this program is started again as guardian (argv).
+    ///   - guardianProgram: the program that is the guardian: this one, unless it cannot be one.
+    ///   - guardianArguments: how it is started as guardian (argv).
     ///   - clientProcess: the client's process, watched where the system can.
     /// - Throws: `SystemError` where the guardian cannot be started.
     public init(
-        loop: EventLoop, client link: Link, guardianArguments: [String], clientProcess: Int32?, log: EngineLog,
-        onEnd: @escaping () -> Void
+        loop: EventLoop, client link: Link, guardianProgram: String = "/proc/self/exe", guardianArguments: [String],
+        clientProcess: Int32?, log: EngineLog, onEnd: @escaping () -> Void
     ) throws {
         self.loop = loop
         self.log = log
         self.onEnd = onEnd
         client = Peer(origin: 1, link: link)
-        guardian = try Spawner.startGuardian(arguments: guardianArguments, loop: loop).spawner
+        guardian = try Spawner.startGuardian(program: guardianProgram, arguments: guardianArguments, loop: loop).spawner
         peers[1] = client
         link.onFrame = { [unowned self] in try receivedFromClient($0, $1) }
         link.onClose = { [unowned self] in clientIsGone(reason: $0) }

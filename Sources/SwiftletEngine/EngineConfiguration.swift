@@ -116,7 +116,8 @@ extension ResourceRequest {
             isOversubscribed: attributes[integer: "oversubscribe"] == 1,
             timeLimit: attributes[number: "time_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil },
             priority: attributes[integer: "priority"] ?? 0,
-            restartLimit: attributes[integer: "restart_limit"])
+            restartLimit: attributes[integer: "restart_limit"],
+            isCommand: attributes[integer: "command"] == 1)
         step = StepOptions(
             isAskedFor: attributes[integer: "step"] == 1, directory: attributes[text: "step_directory"],
             arguments: attributes[list: "step_arguments"] ?? [], nodes: attributes[integer: "step_nodes"],

@@ -10,12 +10,13 @@ public final class InProcessEngine: Sendable {
 
     /// Starts the engine.
     /// - Parameters:
-    ///   - guardianArguments: arguments (argv) with which this program, started again, is the guardian.
+    ///   - guardianProgram: the program that is the guardian; nil: this one, started again.
+    ///   - guardianArguments: arguments (argv) with which it is that.
     ///   - received: called on the engine's thread with whole frames for the client.
     ///   - ended: called once when the engine is gone; the text says why where it could not start.
     public init(
-        guardianArguments: [String], log: String?, received: @escaping @Sendable ([UInt8]) -> Void,
-        ended: @escaping @Sendable (String?) -> Void
+        guardianProgram: String?, guardianArguments: [String], log: String?,
+        received: @escaping @Sendable ([UInt8]) -> Void, ended: @escaping @Sendable (String?) -> Void
     ) {
         let clientEnd = MemoryLink.ClientEnd()
         self.clientEnd = clientEnd
@@ -24,8 +25,8 @@ public final class InProcessEngine: Sendable {
             let link = MemoryLink(clientEnd: clientEnd, loop: loop, deliver: received)
             do {
                 let engine = try Engine(
-                    loop: loop, client: link, guardianArguments: guardianArguments, clientProcess: nil, log: EngineLog(path: log),
-                    onEnd: {})
+                    loop: loop, client: link, guardianProgram: guardianProgram ?? "/proc/self/exe",
+                    guardianArguments: guardianArguments, clientProcess: nil, log: EngineLog(path: log), onEnd: {})
                 withExtendedLifetime(engine) { loop.run() }
                 ended(nil)
             } catch {

@@ -11,10 +11,11 @@ final class OutputReader: EventHandler {
 
     /// Called with whole lines, or with the unfinished one at the end of a task.
     var onOutput: ([UInt8]) -> Void = { _ in }
-    /// The last bytes that were printed, at most 4 KiB.
+    /// The last bytes that were printed, at most `tailSize`.
     private(set) var tail: [UInt8] = []
+    /// How many bytes were printed.
+    private(set) var total = 0
 
-    private static let tailSize = 4096
     private static let longestLine = 1 << 16
 
     /// -1 for a stream that an agent relays.
@@ -31,12 +32,14 @@ final class OutputReader: EventHandler {
     /// The turn of the loop in which something was last read, and how much of `tail` was read in it.
     private var lastTurn: UInt64 = 0
     private var readInLastTurn = 0
+    private let tailSize: Int
 
-    init(descriptor: Int32, keepsTail: Bool, loop: EventLoop) {
+    init(descriptor: Int32, keepsTail: Bool, tailSize: Int = 4096, loop: EventLoop) {
         self.descriptor = descriptor
         self.loop = loop
         self.keepsTail = keepsTail
         taken = { _ in }
+        self.tailSize = tailSize
         token = loop.register(descriptor, for: .read, order: .early, handler: self)
     }
 
@@ -45,6 +48,7 @@ final class OutputReader: EventHandler {
         descriptor = -1
         self.loop = loop
         self.keepsTail = keepsTail
+        tailSize = 4096
         self.taken = taken
     }
 
@@ -105,9 +109,10 @@ final class OutputReader: EventHandler {
     }
 
     private func add(_ bytes: ArraySlice<UInt8>) {
+        total += bytes.count
         if keepsTail {
             tail.append(contentsOf: bytes)
-            if tail.count > Self.tailSize { tail.removeFirst(tail.count - Self.tailSize) }
+            if tail.count > tailSize { tail.removeFirst(tail.count - tailSize) }
             if lastTurn != loop.turn { (lastTurn, readInLastTurn) = (loop.turn, 0) }
             readInLastTurn = min(readInLastTurn + bytes.count, tail.count)
         }

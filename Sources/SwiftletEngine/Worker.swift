@@ -57,6 +57,8 @@ final class Worker {
     var step: String?
     /// It has connected and said HELLO.
     var hasGreeted = false
+    /// An external program: what it is started with, but for what its call says.
+    var command: CommandPlace?
     /// How its process ended, while what it said last is still on its way.
     var end: ProcessEnd?
     var stage = Stage.running

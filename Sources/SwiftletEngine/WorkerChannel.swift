@@ -9,9 +9,13 @@ public final class WorkerChannel {
     /// A call to be run.
     public struct Call: Sendable {
         public let task: UInt64
+        /// The number of the attempt, from 1.
+        public let attempt: Int
         /// Blobs that say what to run.
         public let blobs: [UInt64]
         public let arguments: [UInt8]
+        /// The values of the task's inputs.
+        public let inputs: [[UInt8]]
         /// The worker ends with this call.
         public let isLast: Bool
     }
@@ -19,8 +23,8 @@ public final class WorkerChannel {
     public enum Message: Sendable {
         case blob(UInt64, [UInt8])
         case forget(UInt64)
-        /// Prepare, then answer `ready()`.
-        case initialize
+        /// Prepare by what the blobs say, then answer `ready()` or `cannotPrepare(_:)`. The number is the place in the pool.
+        case initialize(Int, blobs: [UInt64])
         case call(Call)
         /// Exit.
         case end
@@ -28,6 +32,12 @@ public final class WorkerChannel {
 
     private let channel: BlockingChannel
     private var waiting: [Message] = []
+
+    /// The end of a call.
+    public enum Answer: Sendable {
+        case value([UInt8])
+        case error([UInt8])
+    }
 
     public init(descriptor: Int32) {
         channel = BlockingChannel(descriptor: descriptor)
@@ -37,6 +47,7 @@ public final class WorkerChannel {
                 attributes[text: "role"] = "worker"
                 attributes[text: "version"] = productVersion
                 attributes[integer: "pid"] = Int(getpid())
+                attributes[integer: "segments"] = 0
                 attributes.write(to: &bytes)
             }
         }
@@ -57,17 +68,22 @@ public final class WorkerChannel {
 
     public func ready() { channel.send { $0.append(frame: .ready, id: 0) } }
 
-    /// The end of a call: a value, or an error as text.
-    public func answer(_ call: Call, _ result: Result<[UInt8], some Error>) {
-        let (kind, bytes): (UInt8, [UInt8]) =
-            switch result {
-            case .success(let value): (0, value)
-            case .failure(let error): (1, Array("\(error)".utf8))
-            }
+    /// Nothing can be run here; `error` says why.
+    public func cannotPrepare(_ error: [UInt8]) {
+        channel.send { $0.append(frame: .initFailed, id: 0) { Payload.append(inline: error, to: &$0) } }
+    }
+
+    public func answer(_ call: Call, _ answer: Answer) {
         channel.send { frame in
             frame.append(frame: .result, id: call.task) {
-                $0.append(kind)
-                $0.append(contentsOf: Payload(inline: bytes).bytes)
+                switch answer {
+                case .value(let bytes):
+                    $0.append(0)
+                    Payload.append(inline: bytes, to: &$0)
+                case .error(let bytes):
+                    $0.append(1)
+                    Payload.append(inline: bytes, to: &$0)
+                }
             }
         }
     }
@@ -78,7 +94,7 @@ public final class WorkerChannel {
             guard header.id == protocolVersion else { exit(86) }
         case .blob: waiting.append(.blob(header.id, body))
         case .forget: waiting.append(.forget(header.id))
-        case .initialize: waiting.append(.initialize)
+        case .initialize: waiting.append(try Self.initialize(header, body))
         case .end: waiting.append(.end)
         case .call: waiting.append(.call(try Self.call(header, body)))
         case .recall:
@@ -93,18 +109,40 @@ public final class WorkerChannel {
         }
     }
 
+    private static func initialize(_ header: FrameHeader, _ body: [UInt8]) throws -> Message {
+        try body.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            let count: UInt16 = try reader.integer()
+            return .initialize(Int(header.id), blobs: try identifiers(count, &reader))
+        }
+    }
+
     private static func call(_ header: FrameHeader, _ body: [UInt8]) throws -> Call {
         try body.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
-            let _: UInt32 = try reader.integer()  // attempt
+            let attempt: UInt32 = try reader.integer()
             let blobCount: UInt16 = try reader.integer()
-            let _: UInt16 = try reader.integer()  // inputs
-            var blobs: [UInt64] = []
-            for _ in 0..<blobCount { blobs.append(try reader.integer()) }
-            guard let parts = try Payload.inlineParts(&reader), let arguments = parts.first else {
-                throw WireError("the arguments of task \(header.id) are not inline")
-            }
-            return Call(task: header.id, blobs: blobs, arguments: arguments, isLast: header.flags & 1 != 0)
+            let inputCount: UInt16 = try reader.integer()
+            let blobs = try identifiers(blobCount, &reader)
+            let arguments = try onlyPart(&reader)
+            var inputs: [[UInt8]] = []
+            for _ in 0..<inputCount { inputs.append(try onlyPart(&reader)) }
+            return Call(
+                task: header.id, attempt: Int(attempt), blobs: blobs, arguments: arguments, inputs: inputs,
+                isLast: header.flags & 1 != 0)
         }
+    }
+
+    private static func identifiers(_ count: UInt16, _ reader: inout ByteReader) throws(WireError) -> [UInt64] {
+        var identifiers: [UInt64] = []
+        for _ in 0..<count { identifiers.append(try reader.integer()) }
+        return identifiers
+    }
+
+    private static func onlyPart(_ reader: inout ByteReader) throws(WireError) -> [UInt8] {
+        guard let parts = try Payload.inlineParts(&reader), let part = parts.first, parts.count == 1 else {
+            throw WireError("a payload for this worker is not one inline part")
+        }
+        return part
     }
 }

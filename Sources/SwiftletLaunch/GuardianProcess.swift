@@ -73,12 +73,16 @@ public final class GuardianProcess: EventHandler {
 
     private func spawn(_ worker: UInt32, _ attributes: Attributes, _ descriptors: [Int32]) {
         let argv = attributes[list: "argv"] ?? []
-        let process = Spawn.start(
-            argv, environment: attributes[list: "env"] ?? [], directory: attributes[text: "cwd"],
-            socket: descriptors.count == 3 ? descriptors[0] : nil, output: descriptors[descriptors.count - 2],
-            errors: descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [],
-            cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [],
-            parentsEnd: attributes[integer: "grace"] == nil ? SIGKILL : SIGTERM)
+        let directory = attributes[text: "cwd"]
+        let process = SpawnFiles(attributes).open(for: argv.first ?? "", in: directory).flatMap { files in
+            defer { files.close() }
+            return Spawn.start(
+                argv, environment: attributes[list: "env"] ?? [], directory: directory,
+                socket: descriptors.count == 3 ? descriptors[0] : nil, output: files.output ?? descriptors[descriptors.count - 2],
+                errors: files.errors ?? descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [],
+                inputFile: files.input, cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [],
+                parentsEnd: attributes[integer: "grace"] == nil ? SIGKILL : SIGTERM)
+        }
         switch process {
         case .success(let pid):
             running[pid] = worker

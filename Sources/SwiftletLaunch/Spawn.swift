@@ -13,7 +13,7 @@ enum Spawn {
     /// The process id. The program is looked up in the PATH of `environment` where `arguments[0]` has no slash.
     static func start(
         _ arguments: [String], environment: [String], directory: String?, socket: Int32?, output: Int32, errors: Int32,
-        input: [UInt8] = [], cores: [Int] = [], parentsEnd signal: Int32 = SIGKILL
+        input: [UInt8] = [], inputFile: Int32? = nil, cores: [Int] = [], parentsEnd signal: Int32 = SIGKILL
     ) -> Result<pid_t, SpawnError> {
         guard let program = arguments.first else { return .failure(SpawnError(description: "no program was named")) }
         guard let path = locate(program, environment) else {
@@ -35,7 +35,7 @@ enum Spawn {
                     coreNumbers.withUnsafeBufferPointer { cores in
                         var request = sl_spawn_request(
                             path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: cwd, socket: socket ?? -1,
-                            out: output, error: errors, in: inputPipe ?? -1, signal_at_parents_end: signal,
+                            out: output, error: errors, in: inputPipe ?? inputFile ?? -1, signal_at_parents_end: signal,
                             cores: cores.baseAddress,
                             core_count: Int32(cores.count))
                         return sl_spawn(&request)

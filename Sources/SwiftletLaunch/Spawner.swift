@@ -41,12 +41,14 @@ public final class Spawner {
         }
     }
 
-    /// Starts a guardian: this program again, with `arguments`. Its messages go where ours go.
+    /// Starts a guardian: `program` with `arguments`. Its messages go where ours go.
     /// - Throws: `SystemError` where no process can be made.
-    public static func startGuardian(arguments: [String], loop: EventLoop) throws -> (spawner: Spawner, process: Int32) {
+    public static func startGuardian(
+        program: String, arguments: [String], loop: EventLoop
+    ) throws -> (spawner: Spawner, process: Int32) {
         let (ours, theirs) = try makeSocketPair()
         defer { closeDescriptor(theirs) }
-        let process = Spawn.startGuardian(arguments: arguments, socket: theirs)
+        let process = Spawn.startGuardian(program: program, arguments: arguments, socket: theirs)
         guard process > 0 else {
             closeDescriptor(ours)
             throw SystemError(doing: "start the guardian process")
@@ -55,12 +57,15 @@ public final class Spawner {
     }
 
     /// Starts a process with its socket (if it gets one) and its two outputs; these descriptors are closed here when they have left.
-    /// - Parameter input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
-    /// - Parameter variables: set on top of the environment, in a process that is forked and not executed.
-    /// - Parameter cores: the list of those it may run on; empty: all that the spawner has.
+    /// - Parameters:
+    ///   - variables: set on top of the environment, in a process that is forked and not executed.
+    ///   - cores: the list of those it may run on; empty: all that the spawner has.
+    ///   - input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
+    ///   - files: what it reads and writes instead.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
-        variables: [String] = [], cores: String = "", input: [UInt8] = [], grace: Int = 0,
+        variables: [String] = [], cores: String = "", input: [UInt8] = [], files: SpawnFiles = SpawnFiles(),
+        grace: Int = 0,
         socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
@@ -71,6 +76,7 @@ public final class Spawner {
         if !cores.isEmpty { attributes[text: "cores"] = cores }
         if !input.isEmpty { attributes[bytes: "stdin"] = input }
         if grace > 0 { attributes[integer: "grace"] = grace }
+        files.add(to: &attributes)
         spawn(worker, attributes, socket: socket, output: output, errors: errors)
     }
 
@@ -126,11 +132,11 @@ enum SpawnFlag {
 
 extension Spawn {
     /// The guardian is tied to nothing: end of file tells it that the engine is gone.
-    static func startGuardian(arguments: [String], socket: Int32) -> pid_t {
+    static func startGuardian(program: String, arguments: [String], socket: Int32) -> pid_t {
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         return argv.withUnsafeMutableBufferPointer { argv in
-            "/proc/self/exe".withCString { path in
+            program.withCString { path in
                 var request = sl_spawn_request(
                     path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
                     in: -1,

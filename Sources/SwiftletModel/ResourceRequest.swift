@@ -24,11 +24,13 @@ public struct ResourceRequest: Hashable, Sendable {
     public var restartLimit: Int?
     /// What only a launcher of job steps needs to know.
     public var step = StepOptions()
+    /// An external program, which the engine starts itself: no worker runs it.
+    public var isCommand: Bool
 
     public init(
         cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: UInt64 = 0, nodes: Int? = nil,
         isExclusive: Bool = false, isOversubscribed: Bool = false, timeLimit: UInt64? = nil, priority: Int = 0,
-        restartLimit: Int? = nil
+        restartLimit: Int? = nil, isCommand: Bool = false
     ) {
         self.cores = cores
         self.threadsPerCore = threadsPerCore
@@ -40,6 +42,7 @@ public struct ResourceRequest: Hashable, Sendable {
         self.timeLimit = timeLimit
         self.priority = priority
         self.restartLimit = restartLimit
+        self.isCommand = isCommand
     }
 
     /// Several ranks: they are started as one group, by MPI.

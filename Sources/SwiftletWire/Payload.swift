@@ -25,11 +25,16 @@ public struct Payload: Sendable {
     public init(inline part: some Collection<UInt8>) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(11 + part.count)
+        Self.append(inline: part, to: &bytes)
+        self.bytes = bytes
+    }
+
+    /// Writes a payload of one inline part.
+    @inlinable public static func append(inline part: some Collection<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(integer: UInt16(1))
         bytes.append(0)
         bytes.append(integer: UInt64(part.count))
         bytes.append(contentsOf: part)
-        self.bytes = bytes
     }
 
     /// Passes over a payload and returns the bytes it takes; calls `part` for each part that lies in a segment.

@@ -2,52 +2,49 @@
 import Foundation
 import Testing
 
-/// Programs are run from where the tests were built: a test runner cannot be its own worker.
 @Suite struct ProgramTests {
-    private func run(_ program: String, _ arguments: String...) throws -> [String] {
-        let process = Process()
-        let builds = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = builds.appending(path: program)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let bytes = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
-    }
-
-    @Test func valuesComeBackAlsoOfGenericTasks() throws {
-        #expect(try run("TestProgram", "values") == ["sum 328350", "value [\"a\", \"a\"]", "value [[1.5], [1.5]]"])
-    }
-
-    @Test func eachFailureSaysWhatItWasAndHarmsNoOtherTask() throws {
-        let lines = try run("TestProgram", "failures")
-        #expect(lines.count == 5)
-        #expect(lines[0] == "lost: the worker that ran the task was ended by signal 9 (SIGKILL)")
-        #expect(lines[1] == "said: about to crash")
-        #expect(lines[2].hasPrefix("refused: Hidden cannot be found by name in a worker, because it is private"))
-        #expect(lines[3].hasPrefix("failed: Value cannot be encoded"))
-        #expect(lines[4] == "value 9")
+    @Test func aProgramIsItsOwnWorker() throws {
+        #expect(try run("TestProgram", "values").lines == ["sum 328350"])
     }
 
     @Test func whatATaskPrintsAppearsWhereTheProgramPrints() throws {
-        #expect(Set(try run("TestProgram", "output")) == ["printed by a task", "value 0"])
-    }
-
-    @Test func cancellingTheWaitingTaskCancelsTheRemoteOne() throws {
-        #expect(try run("TestProgram", "cancel") == ["cancelled", "value 16"])
+        let lines = try run("TestProgram", "output", "100000").lines
+        #expect(lines.count == 100_000)
+        #expect(lines.first == "line 0 printed by a task")
+        #expect(lines.last == "line 99999 printed by a task")
     }
 
     @Test func anErrorInTheBodyEndsWhatRuns() throws {
-        #expect(try run("TestProgram", "throw") == ["stopped"])
+        #expect(try run("TestProgram", "throw").lines == ["stopped"])
     }
 
-    @Test func theExampleRuns() throws {
-        let lines = try run("ParameterSweep")
+    @Test func anErrorThatLeavesTheProgramIsItsStatus() throws {
+        #expect(try run("TestProgram", "fail").status == 1)
+    }
+
+    @Test func aProgramThatForgotToEnterWorkerModeStopsAndSaysSo() throws {
+        let lines = try run("CarelessProgram").lines
+        let advice = "make the program a TaskProgram, or call enterWorkerModeIfAsked() first of all"
+        #expect(lines.filter { $0.contains(advice) }.count == 1)
+        #expect(lines.contains("the engine has ended: the guardian process died"))
+    }
+
+    @Test func theParameterSweepRuns() throws {
+        let lines = try run("ParameterSweep").lines
         #expect(lines.count == 5)
-        #expect(lines[0] == "rate 2.8: mean 0.643")
-        #expect(lines[4].contains("RateOutOfRange(rate: 5.0)"))
+        #expect(lines.first == "rate 2.8: mean 0.643")
+        #expect(lines.last?.contains("RateOutOfRange(rate: 5.0)") == true)
+    }
+
+    @Test func theDependencyGraphRuns() throws {
+        #expect(try run("DependencyGraph").lines == ["7837 primes", "lines: 7837"])
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: python), "scripts/venv has made no .venv"))
+    func pythonIsCalled() throws {
+        let path = root.appending(path: "python").path
+        let lines = try run(
+            "/usr/bin/env", "SWIFTLET_PYTHON=\(python)", "PYTHONPATH=\(path)", builds.appending(path: "CallingPython").path)
+        #expect(lines.lines == ["mean 500", "spread 289", "StatisticsError"])
     }
 }

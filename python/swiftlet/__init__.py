@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         terminate_task_in_cache,
         terminate_tasks_in_cache,
     )
+    from swiftlet._command import Command, CommandResult
     from swiftlet._current import Slot, TaskInfo, current_task
     from swiftlet._errors import (
         AllocationError,
@@ -63,6 +64,8 @@ _HOMES = {
     "KeyExplanation": "_key",
     "BaseExecutor": "_executor",
     "CallInfo": "_outcome",
+    "Command": "_command",
+    "CommandResult": "_command",
     "EngineDiedError": "_errors",
     "Event": "_events",
     "ExecutorlibSocketError": "_errors",
@@ -106,6 +109,8 @@ __all__ = [
     "AllocationError",
     "BaseExecutor",
     "CallInfo",
+    "Command",
+    "CommandResult",
     "EngineDiedError",
     "Event",
     "ExecutorlibSocketError",

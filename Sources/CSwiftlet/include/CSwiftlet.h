@@ -92,6 +92,14 @@ void sl_ignore_terminal_signals(void);
 /// Raises the soft limit of open descriptors to the hard one, for this process; what it spawns gets the limit it had.
 void sl_raise_descriptor_limit(void);
 
+/// How many cores this process may run on.
+int sl_available_cores(void);
+
+// --- files -----------------------------------------------------------------------------------------------------------
+
+/// A number that two files of different content do not share by accident. -1 and errno where the file cannot be read.
+int sl_file_identity(const char *path, uint64_t *identity);
+
 // --- time ------------------------------------------------------------------------------------------------------------
 
 uint64_t sl_monotonic_ns(void);

@@ -38,7 +38,7 @@ public final class AgentProcess {
     private init(connection: AuthenticatedSocket, node: String, version: String) throws {
         self.node = node
         engine = SecureLink(loop: loop)
-        guardian = try Spawner.startGuardian(arguments: ["swiftlet", "guardian"], loop: loop).spawner
+        guardian = try Spawner.startGuardian(program: "/proc/self/exe", arguments: ["swiftlet", "guardian"], loop: loop).spawner
         engine.attach(connection)
         engine.onFrame = { [unowned self] in try received($0, $1) }
         engine.onClose = { [unowned self] in end($0 ?? "") }

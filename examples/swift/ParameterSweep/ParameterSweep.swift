@@ -21,21 +21,16 @@ struct LogisticMean: RemoteTask {
     }
 }
 
-struct RateOutOfRange: Error { let rate: Double }
+struct RateOutOfRange: Error, Codable { let rate: Double }
 
 @main struct ParameterSweep: TaskProgram {
     static func body() async throws {
-        try await withExecutor(.singleNode(workers: 2)) { executor in
-            var handles: [(Double, TaskHandle<Double>)] = []
-            for rate in [2.8, 3.2, 3.5, 3.9, 5.0] {
-                handles.append((rate, try executor.submit(LogisticMean(rate: rate, steps: 200_000))))
-            }
-            for (rate, handle) in handles {
-                do {
-                    let mean = try await handle.value
-                    print("rate \(rate): mean \((mean * 1000).rounded() / 1000)")
-                } catch {
-                    print("rate \(rate): \(error)")
+        let rates = [2.8, 3.2, 3.5, 3.9, 5.0]
+        try await withExecutor(.singleNode(maxWorkers: 2, mode: .warm)) { executor in
+            for try await (rate, mean) in executor.outcomes(of: rates, { LogisticMean(rate: $0, steps: 200_000) }) {
+                switch mean {
+                case .success(let mean): print("rate \(rate): mean \((mean * 1000).rounded() / 1000)")
+                case .failure(let error): print("rate \(rate): \(error)")
                 }
             }
         }

@@ -18,6 +18,8 @@ EXPORTED = (
     swiftlet.AllocationError,
     swiftlet.BaseExecutor,
     swiftlet.CallInfo,
+    swiftlet.Command,
+    swiftlet.CommandResult,
     swiftlet.EngineDiedError,
     swiftlet.Event,
     swiftlet.ExecutorlibSocketError,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
 import SwiftletEngine
+import Synchronization
 
 /// A program whose own functions run as tasks. Its workers are the same program, started again:
 /// `main()` recognises them before any code of yours runs.
@@ -30,7 +31,9 @@ extension TaskProgram {
 /// worker or a guardian, which it then is until it ends.
 public func enterWorkerModeIfAsked() async {
     switch CommandLine.arguments.dropFirst().first {
-    case ProcessRole.worker: await WorkerProcess.run()
+    case ProcessRole.worker:
+        ProcessRole.isServing.store(true, ordering: .relaxed)
+        await WorkerProcess.run(build: CommandLine.arguments.dropFirst(2).first)
     case ProcessRole.guardian: InProcessEngine.runGuardian()
     default: return
     }
@@ -41,6 +44,15 @@ enum ProcessRole {
     static let worker = "--swiftlet-worker"
     static let guardian = "--swiftlet-guardian"
 
-    /// Whether this process is one of them.
-    static var isSet: Bool { [worker, guardian].contains(CommandLine.arguments.dropFirst().first) }
+    /// This process is a worker and has entered worker mode: what runs in it now are tasks.
+    static let isServing = Atomic(false)
+
+    /// Stops a program that would start itself for ever.
+    static func requireProgram() {
+        let isMarked = [worker, guardian].contains(CommandLine.arguments.dropFirst().first)
+        guard isMarked, !isServing.load(ordering: .relaxed) else { return }
+        fatalError(
+            "an executor was made in a process that was started as a worker, before it entered worker mode: make the program a "
+                + "TaskProgram, or call enterWorkerModeIfAsked() first of all")
+    }
 }

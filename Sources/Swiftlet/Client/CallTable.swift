@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletEngine
+import SwiftletModel
+import SwiftletTransport
+import SwiftletWire
+import Synchronization
+
+/// The calls that have not ended, and what the engine says about them.
+final class CallTable: Sendable {
+    private struct State {
+        var nextTask: UInt64 = 1
+        var pending: [TaskID: PendingCall] = [:]
+        /// No call is accepted any more.
+        var isClosed = false
+        var engineHasEnded = false
+        var waitingForEnd: [CheckedContinuation<Void, Never>] = []
+        /// Bytes that tasks have printed and this program has not written yet.
+        var unwritten = 0
+        var isOver: Bool { engineHasEnded && unwritten == 0 }
+        /// Tasks that observers have heard of and that have not ended; empty where nobody observes.
+        var observed: [TaskID: ObservedTask] = [:]
+    }
+
+    private let state = Mutex(State())
+    private let observers: [any TaskObserver]
+    private let outputs = Mutex<[UInt8: WriterThread]>([:])
+
+    init(observers: [any TaskObserver]) { self.observers = observers }
+
+    /// A new call; nil where none is accepted any more.
+    func add(_ name: @autoclosure () -> String, _ make: (TaskID) -> PendingCall) -> PendingCall? {
+        let call = state.withLock { state -> PendingCall? in
+            guard !state.isClosed else { return nil }
+            let call = make(TaskID(state.nextTask))
+            state.nextTask += 1
+            state.pending[call.task] = call
+            return call
+        }
+        if let call, !observers.isEmpty { submitted(call.task, name()) }
+        return call
+    }
+
+    func forget(_ task: TaskID) {
+        // The call must not be the lock's to free: its end sends a frame.
+        let call = state.withLock { $0.pending.removeValue(forKey: task) }
+        withExtendedLifetime(call) {}
+        if !observers.isEmpty { ended(task, .failure(TaskError(.cancelled, "the task was cancelled")), nanoseconds: 0) }
+    }
+
+    private func submitted(_ task: TaskID, _ name: String) {
+        let observed = ObservedTask(number: task.rawValue, name: name)
+        state.withLock { $0.observed[task] = observed }
+        for observer in observers { observer.submitted(observed) }
+    }
+
+    private func ended(_ task: TaskID, _ outcome: PendingCall.Outcome, nanoseconds: UInt64) {
+        guard let observed = state.withLock({ $0.observed.removeValue(forKey: task) }) else { return }
+        let error: TaskError? = if case .failure(let error) = outcome { error } else { nil }
+        let end = ObservedEnd(error: error, duration: .nanoseconds(Int64(clamping: nanoseconds)))
+        for observer in observers { observer.ended(observed, end) }
+    }
+
+    var pending: [PendingCall] { state.withLock { Array($0.pending.values) } }
+
+    func close() { state.withLock { $0.isClosed = true } }
+
+    /// Returns when the engine is gone and what tasks printed is written.
+    func end() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.isOver { state.waitingForEnd.append(continuation) }
+                return state.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+        outputs.withLock { $0 = [:] }
+    }
+
+    private func resumeIfOver() {
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            guard state.isOver else { return [] }
+            defer { state.waitingForEnd = [] }
+            return state.waitingForEnd
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// What tasks print appears where this program prints; how much of it was written is told to `engine`.
+    func acknowledgeOutput(through engine: InProcessEngine) {
+        outputs.withLock { writers in
+            for stream: UInt8 in [1, 2] {
+                writers[stream] = WriterThread(descriptor: Int32(stream)) { count in
+                    engine.send { $0.append(frame: .outputAck, id: UInt64(count)) }
+                    self.state.withLock { $0.unwritten -= count }
+                    self.resumeIfOver()
+                }
+            }
+        }
+    }
+
+    // MARK: from the engine, on its thread
+
+    func received(_ bytes: [UInt8]) {
+        do { try bytes.withUnsafeBytes { try forEachFrame(in: $0, received) } } catch { engineEnded("\(error)") }
+    }
+
+    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        switch FrameType(rawValue: header.type) {
+        case .outcome:
+            let call = state.withLock { $0.pending.removeValue(forKey: TaskID(header.id)) }
+            let outcome = try OutcomeFrame(body)
+            if !observers.isEmpty { ended(TaskID(header.id), outcome.result, nanoseconds: outcome.duration) }
+            call?.end(outcome.result)
+        case .output:
+            guard let writer = outputs.withLock({ $0[header.flags] }) else { return }
+            state.withLock { $0.unwritten += body.count }
+            writer.write(body)
+        case .goodbye where !body.isEmpty: engineEnded(String(decoding: body, as: UTF8.self))
+        default: break  // hello, started, budget: nothing to do for this client
+        }
+    }
+
+    func engineEnded(_ reason: String?) {
+        let pending = state.withLock { state in
+            defer { state.pending = [:] }
+            (state.isClosed, state.engineHasEnded) = (true, true)
+            return Array(state.pending.values)
+        }
+        let text = "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did")
+        for call in pending {
+            let outcome = PendingCall.Outcome.failure(TaskError(.engineEnded, text))
+            if !observers.isEmpty { ended(call.task, outcome, nanoseconds: 0) }
+            call.end(outcome)
+        }
+        resumeIfOver()
+    }
+}

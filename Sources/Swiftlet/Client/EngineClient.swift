@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletEngine
+import SwiftletModel
+import SwiftletTransport
+import SwiftletWire
+import Synchronization
+
+/// The program's end of the conversation with the engine inside it.
+final class EngineClient: Sendable {
+    private struct Names {
+        /// Blobs by what they say: names of types, settings of calls.
+        var blobs: [[UInt8]: UInt64] = [:]
+        var types: [ObjectIdentifier: UInt64] = [:]
+        var requests: [RequestKey: UInt32] = [:]
+        /// The blob of what all external programs of this executor are started with.
+        var surroundings: UInt64?
+    }
+
+    private struct RequestKey: Hashable {
+        let resources: ResourceRequest
+        let isCommand: Bool
+    }
+
+    private let calls: CallTable
+    private let engine: InProcessEngine
+    private let names = Mutex(Names())
+    let configuration: ExecutorConfiguration
+
+    /// - Throws: ``TaskError`` (`refused`) where the configuration makes no sense.
+    init(_ configuration: ExecutorConfiguration) throws(TaskError) {
+        try configuration.validate()
+        self.configuration = configuration
+        let calls = CallTable(observers: configuration.observers)
+        self.calls = calls
+        engine = InProcessEngine(
+            guardianProgram: configuration.program, guardianArguments: [CommandLine.arguments[0], ProcessRole.guardian],
+            log: getenv("SWIFTLET_LOG").map { String(cString: $0) },
+            received: { calls.received($0) }, ended: { calls.engineEnded($0) })
+        calls.acknowledgeOutput(through: engine)
+        var hello = Attributes()
+        hello[text: "role"] = "client"
+        engine.send { frames in frames.append(frame: .hello, id: protocolVersion) { hello.write(to: &$0) } }
+        do { try configure() } catch {
+            engine.send { $0.append(frame: .goodbye, id: 0) }
+            throw error
+        }
+    }
+
+    private func configure() throws(TaskError) {
+        let request = requestID(configuration.resources)
+        var attributes = try configuration.attributes()
+        attributes[integer: "init_request"] = Int(request)
+        if case .some(let preparation) = configuration.mode.preparation {
+            let (name, bytes) = try preparation()
+            let blobs = [blob(Array(name.utf8)), blob(bytes)]
+            var ids: [UInt8] = []
+            for blob in blobs { ids.append(integer: blob) }
+            attributes[bytes: "init_blobs"] = ids
+        }
+        engine.send { frames in frames.append(frame: .configure, id: 0) { attributes.write(to: &$0) } }
+    }
+
+    /// Queues a call.
+    /// - Throws: ``TaskError`` for what can be known to be wrong now.
+    func submit<T: RemoteTask>(
+        _ task: T, resources: ResourceRequest, after others: [PendingCall] = []
+    ) throws(TaskError) -> PendingCall {
+        if let command = task as? Command {
+            try command.validate()
+            if !configuration.mode.isWarm { return try submit(command: command, resources: resources, after: others) }
+        }
+        let type = try blob(ofType: T.self)
+        let collector = InputCollector()
+        let arguments = try TaskCoding.encode(task, inputs: collector)
+        var blobs = [type]
+        if let directory = resources.workingDirectory { blobs.append(blob(Array(directory.utf8))) }
+        return try submit(
+            arguments, blobs: blobs, inputs: collector.calls + others, request: requestID(resources), what: "\(T.self)")
+    }
+
+    /// A program that the engine starts itself.
+    private func submit(
+        command: Command, resources: ResourceRequest, after others: [PendingCall]
+    ) throws(TaskError) -> PendingCall {
+        var call: [UInt8] = []
+        command.attributes(in: resources.workingDirectory).write(to: &call)
+        return try submit(
+            call, blobs: [surroundings()], inputs: others, request: requestID(resources, isCommand: true), what: command.program)
+    }
+
+    private func submit(
+        _ arguments: [UInt8], blobs: [UInt64], inputs: [PendingCall], request: UInt32, what: String
+    ) throws(TaskError) -> PendingCall {
+        for input in inputs where input.client !== self {
+            throw TaskError(.refused, "an input of \(what) is a task of another executor: await its value, and pass that")
+        }
+        guard let call = calls.add(what, { PendingCall($0, client: self) }) else {
+            throw TaskError(.engineEnded, "the executor has ended")
+        }
+        engine.send { frames in
+            frames.append(frame: .submit, id: call.task.rawValue) { bytes in
+                bytes.append(integer: request)
+                bytes.append(integer: UInt16(blobs.count))
+                bytes.append(integer: UInt16(inputs.count))
+                for blob in blobs { bytes.append(integer: blob) }
+                for input in inputs { bytes.append(integer: input.task.rawValue) }
+                Payload.append(inline: arguments, to: &bytes)
+            }
+        }
+        return call
+    }
+
+    func cancel(_ task: TaskID) {
+        calls.forget(task)
+        engine.send { $0.append(frame: .cancel, id: task.rawValue) }
+    }
+
+    func release(_ task: TaskID) { engine.send { $0.append(frame: .release, id: 0) { $0.append(integer: task.rawValue) } } }
+
+    func cancelEverything() { for call in calls.pending { call.cancel() } }
+
+    /// Returns when the engine and everything it started are gone.
+    func shutDown(cancelWaiting: Bool) async {
+        calls.close()
+        engine.send { $0.append(frame: .shutdown, id: 0, flags: cancelWaiting ? 1 : 0) }
+        await calls.end()
+    }
+
+    // MARK: what the engine has been told
+
+    private func surroundings() -> UInt64 {
+        if let known = names.withLock({ $0.surroundings }) { return known }
+        var attributes = Attributes()
+        attributes[list: "env"] = configuration.variables
+        attributes[text: "cwd"] = currentDirectory()
+        var bytes: [UInt8] = []
+        attributes.write(to: &bytes)
+        let id = blob(bytes)
+        names.withLock { $0.surroundings = id }
+        return id
+    }
+
+    private func blob(ofType type: any RemoteTask.Type) throws(TaskError) -> UInt64 {
+        if let known = names.withLock({ $0.types[ObjectIdentifier(type)] }) { return known }
+        let id = blob(Array(try TypeName.require(type).utf8))
+        names.withLock { $0.types[ObjectIdentifier(type)] = id }
+        return id
+    }
+
+    /// The engine is told while the lock is held: nobody can name the blob before it knows it.
+    private func blob(_ bytes: [UInt8]) -> UInt64 {
+        names.withLock { names in
+            if let known = names.blobs[bytes] { return known }
+            let id = UInt64(names.blobs.count + 1)
+            names.blobs[bytes] = id
+            engine.send { $0.append(frame: .blob, id: id) { $0.append(contentsOf: bytes) } }
+            return id
+        }
+    }
+
+    private func requestID(_ request: ResourceRequest, isCommand: Bool = false) -> UInt32 {
+        let key = RequestKey(resources: request, isCommand: isCommand)
+        return names.withLock { names in
+            if let known = names.requests[key] { return known }
+            let id = UInt32(names.requests.count + 1)
+            names.requests[key] = id
+            var attributes = request.attributes
+            attributes[integer: "command"] = isCommand ? 1 : nil
+            engine.send { $0.append(frame: .request, id: UInt64(id)) { attributes.write(to: &$0) } }
+            return id
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletModel
+import Synchronization
+
+/// A submitted call until its outcome is known, and the outcome from then on. There may be a million of them: it is kept small.
+final class PendingCall: Sendable {
+    typealias Outcome = Result<[UInt8], TaskError>
+
+    private enum Waiter {
+        case continuation(CheckedContinuation<Outcome, Never>)
+        case observer(@Sendable () -> Void)
+    }
+
+    private enum State {
+        case waiting([Waiter])
+        case ended(Outcome)
+    }
+
+    let task: TaskID
+    let client: EngineClient
+    private let state = Mutex(State.waiting([]))
+
+    init(_ task: TaskID, client: EngineClient) {
+        self.task = task
+        self.client = client
+    }
+
+    deinit { client.release(task) }
+
+    /// nil while it has not ended.
+    var outcome: Outcome? {
+        state.withLock { if case .ended(let outcome) = $0 { outcome } else { nil } }
+    }
+
+    func result() async -> Outcome {
+        await withCheckedContinuation { continuation in
+            if let outcome = add(.continuation(continuation)) { continuation.resume(returning: outcome) }
+        }
+    }
+
+    /// Calls `observer` once at the end, at once if that has been; on whatever thread it happens.
+    func whenEnded(_ observer: @escaping @Sendable () -> Void) {
+        if add(.observer(observer)) != nil { observer() }
+    }
+
+    private func add(_ waiter: Waiter) -> Outcome? {
+        state.withLock { state in
+            switch state {
+            case .ended(let outcome): return outcome
+            case .waiting(let others):
+                state = .waiting(others + [waiter])
+                return nil
+            }
+        }
+    }
+
+    /// The first end counts; false where it had ended before.
+    @discardableResult
+    func end(_ outcome: Outcome) -> Bool {
+        let waiting: [Waiter]? = state.withLock { state in
+            guard case .waiting(let waiting) = state else { return nil }
+            state = .ended(outcome)
+            return waiting
+        }
+        for waiter in waiting ?? [] {
+            switch waiter {
+            case .continuation(let continuation): continuation.resume(returning: outcome)
+            case .observer(let observer): observer()
+            }
+        }
+        return waiting != nil
+    }
+
+    func cancel() {
+        if end(.failure(TaskError(.cancelled, "the task was cancelled"))) { client.cancel(task) }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// Runs tasks in other processes. It exists for the duration of ``withExecutor(_:_:)``.
+public struct Executor: Sendable {
+    let client: EngineClient
+
+    /// Queues a task and returns at once.
+    ///
+    /// - Parameters:
+    ///   - resources: what the task asks for; nil: the executor's default.
+    ///   - others: tasks that must have ended with a value before this one starts, beside its inputs.
+    /// - Throws: ``TaskError`` where the type cannot be found by a worker, the task cannot be encoded, the request makes no sense,
+    ///   or the executor has ended.
+    public func submit<T: RemoteTask>(
+        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = []
+    ) throws(TaskError) -> TaskHandle<T.Output> {
+        let resources = resources ?? client.configuration.resources
+        try resources.validate(maxCores: client.configuration.largestTask)
+        return TaskHandle(
+            call: try client.submit(task, resources: resources, after: others.compactMap { ($0 as? any CallHolder)?.call }))
+    }
+
+    /// Submits a task and waits for its value. Cancelling the waiting Swift task cancels it.
+    public func run<T: RemoteTask>(_ task: T, resources: ResourceRequest? = nil) async throws(TaskError) -> T.Output {
+        try await submit(task, resources: resources).value
+    }
+}
+
+/// Gives `body` an executor and ends it afterwards: submitted tasks end first; where `body` throws or is cancelled they are
+/// cancelled. No process is left when this returns.
+///
+/// ```swift
+/// let mean = try await withExecutor(.singleNode(maxCores: 4)) { executor in
+///     try await executor.submit(Mean(numbers: [1, 2, 3])).value
+/// }
+/// ```
+///
+/// - Throws: what `body` throws, or ``TaskError`` where the configuration makes no sense.
+public func withExecutor<Result>(
+    _ configuration: ExecutorConfiguration, _ body: (Executor) async throws -> Result
+) async throws -> Result {
+    ProcessRole.requireProgram()
+    let client = try EngineClient(configuration)
+    return try await withTaskCancellationHandler {
+        do {
+            let result = try await body(Executor(client: client))
+            await client.shutDown(cancelWaiting: false)
+            return result
+        } catch {
+            client.cancelEverything()
+            await client.shutDown(cancelWaiting: true)
+            throw error
+        }
+    } onCancel: {
+        client.cancelEverything()
+    }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/// What a running task can know about where it runs.
+public struct TaskContext: Sendable {
+    /// That of the task that runs; nil outside of ``RemoteTask/run()``.
+    @TaskLocal public static var current: TaskContext?
+
+    /// The number of the attempt, from 1.
+    public let attempt: Int
+    /// The place of the worker among the warm ones, from 0; nil for a fresh one.
+    public let workerIndex: Int?
+}

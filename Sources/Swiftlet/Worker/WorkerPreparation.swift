@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Synchronization
+
+/// What warm workers make once, before their first task: a model that is loaded, a connection, a table.
+///
+/// ```swift
+/// struct LoadModel: WorkerPreparation {
+///     let path: String
+///     func prepare() async throws -> Model { try Model(contentsOf: path) }
+/// }
+/// struct Score: RemoteTask {
+///     let text: String
+///     func run() async throws -> Double { try LoadModel.state.score(text) }
+/// }
+/// try await withExecutor(.singleNode(mode: .warm(preparing: LoadModel(path: "model.bin")))) { … }
+/// ```
+public protocol WorkerPreparation: Codable, Sendable {
+    associatedtype State: Sendable
+
+    /// Runs in each worker. Where it throws, the executor's tasks end with ``TaskError/Code/refused`` and say so.
+    func prepare() async throws -> State
+}
+
+extension WorkerPreparation {
+    /// What ``prepare()`` made in this worker.
+    /// - Throws: ``TaskError`` (`refused`) where the executor was not told to prepare this.
+    public static var state: State {
+        get throws {
+            if let state = PreparedState.value.withLock({ $0 }) as? State { return state }
+            throw TaskError(
+                .refused,
+                "this worker has not prepared \(Self.self): make the executor with mode .warm(preparing: \(Self.self)(…))")
+        }
+    }
+}
+
+/// The state of this worker.
+enum PreparedState {
+    static let value = Mutex<(any Sendable)?>(nil)
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+/// What an external program is started with, but for what its call says.
+struct CommandPlace {
+    /// The writing ends of its outputs; closed when they have left.
+    let output: Int32
+    let errors: Int32
+    let request: ResourceRequest
+    let settings: SlotVariables
+}
+
+// External programs as tasks. They speak no frames: the engine is their worker, the guardian starts them, and how they end is
+// their value.
+extension Engine {
+    /// Bytes that are kept of each output, its last ones.
+    private static let tailSize = 1 << 16
+
+    /// Prepares the place of a program that the call, which follows at once, will name.
+    /// - Throws: `SystemError` where there are no descriptors left.
+    func startCommand(
+        _ id: WorkerID, request: ResourceRequest, slot: Slot, _ settings: SlotVariables
+    ) throws(SystemError) {
+        let (outputRead, outputWrite) = try makePipe()
+        let (errorRead, errorWrite) = try makePipe()
+        let worker = Worker(
+            id: id, peer: makePeer(NoLink(loop: loop)),
+            outputs: [
+                OutputReader(descriptor: outputRead, keepsTail: true, tailSize: Self.tailSize, loop: loop),
+                OutputReader(descriptor: errorRead, keepsTail: true, tailSize: Self.tailSize, loop: loop),
+            ],
+            spawner: guardian, isFresh: true, slot: slot)
+        worker.command = CommandPlace(output: outputWrite, errors: errorWrite, request: request, settings: settings)
+        workers[id] = worker
+        watchMemory(of: worker)
+    }
+
+    /// Has the program started that the call says: blob 0 is the environment it is started in, the payload what and how.
+    func launch(_ call: CallLayout, _ payload: UnsafeRawBufferPointer, on worker: Worker) {
+        guard let place = worker.command else { return }
+        do {
+            let surroundings =
+                try (call.blobs.first { _ in true }).flatMap { blobs[$0] }.map { try Attributes($0) } ?? Attributes()
+            var reader = ByteReader(payload)
+            let command = try Attributes(Payload.inlineParts(&reader)?.first ?? [])
+            let common = surroundings[list: "env"] ?? []
+            let ofSlot = place.settings.variables + SlotVariables.threads(place.request, in: common)
+            guardian.spawn(
+                worker.id, arguments: command[list: "argv"] ?? [],
+                environment: environment(environment(common, with: ofSlot), with: command[list: "env"] ?? []),
+                directory: command[text: "cwd"] ?? surroundings[text: "cwd"], cores: place.settings.cores,
+                input: command[bytes: "stdin"] ?? [],
+                files: SpawnFiles(
+                    input: command[text: "stdin_file"], output: command[text: "stdout_file"], errors: command[text: "stderr_file"]
+                ),
+                socket: nil, output: place.output, errors: place.errors)
+        } catch {
+            closeDescriptor(place.output)
+            closeDescriptor(place.errors)
+            loop.afterThisTurn { [unowned self] in gone(worker, .failed("its call does not parse: \(error)")) }
+        }
+    }
+
+    /// The program has ended: that is the task's value, however it ended. Only where it could not be started is it an error.
+    func reportCommand(_ worker: Worker, _ end: ProcessEnd) {
+        guard let task = worker.current, let run = runs[task], worker.stage == .running else { return }
+        var report = ReportWriter()
+        var failed = false
+        switch end {
+        case .exited(let status): report.add("exitStatus", integer: Int(status))
+        case .signalled(let signal): report.add("signal", integer: Int(signal))
+        case .memoryLimit: return  // the task is lost with that reason, as any other
+        case .failed(let reason):
+            failed = true
+            report.add("code", text: "refused")
+            report.add("description", text: reason)
+        }
+        if !failed {
+            report.add("output", bytes: worker.outputs[0].tail)
+            report.add("errors", bytes: worker.outputs[1].tail)
+            report.add("outputCount", integer: worker.outputs[0].total)
+            report.add("errorCount", integer: worker.outputs[1].total)
+            report.add("nanoseconds", integer: Int(clamping: sl_monotonic_ns() - run.begun))
+        }
+        payloadInHand = (task, Payload(inline: report.finished()).bytes)
+        apply(.taskEnded(task, worker.id, failed: failed))
+    }
+}
+
+extension Attributes {
+    /// Reads bytes that are nothing but attributes.
+    init(_ bytes: [UInt8]) throws(WireError) {
+        var result: Result<Attributes, WireError> = .success(Attributes())
+        bytes.withUnsafeBytes { raw in
+            result = Result { () throws(WireError) in try Attributes(body: raw) }
+        }
+        self = try result.get()
+    }
+}
+
+/// Writes a map as CBOR (RFC 8949), the form in which Swift programs read values.
+private struct ReportWriter {
+    private var bytes: [UInt8] = [0xbf]
+
+    mutating func add(_ key: String, integer: Int) {
+        head(3, key.utf8.count)
+        bytes += key.utf8
+        if integer >= 0 { head(0, integer) } else { head(1, ~integer) }
+    }
+
+    mutating func add(_ key: String, text: String) {
+        head(3, key.utf8.count)
+        bytes += key.utf8
+        head(3, text.utf8.count)
+        bytes += text.utf8
+    }
+
+    mutating func add(_ key: String, bytes value: [UInt8]) {
+        head(3, key.utf8.count)
+        bytes += key.utf8
+        head(2, value.count)
+        bytes += value
+    }
+
+    func finished() -> [UInt8] { bytes + [0xff] }
+
+    private mutating func head(_ major: UInt8, _ argument: Int) {
+        if argument < 24 {
+            bytes.append(major << 5 | UInt8(argument))
+        } else {
+            bytes.append(major << 5 | 27)
+            withUnsafeBytes(of: UInt64(argument).bigEndian) { bytes += $0 }
+        }
+    }
+}

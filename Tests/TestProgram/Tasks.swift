@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tasks that the tests submit; the workers are this program.
+import Glibc
+import Swiftlet
+
+struct Square: RemoteTask {
+    let number: Int
+    func run() async throws -> Int { number * number }
+}
+
+struct Generic<Value: Codable & Sendable>: RemoteTask {
+    let value: Value
+    func run() async throws -> [Value] { [value, value] }
+}
+
+enum Outer {
+    struct Nested: RemoteTask {
+        let text: String
+        func run() async throws -> String? { text.isEmpty ? nil : text.uppercased() }
+    }
+}
+
+extension Array {
+    struct Counted: RemoteTask {
+        func run() async throws -> String { "\(Element.self)" }
+    }
+}
+
+final class Reference: RemoteTask {
+    let factor: Double
+    init(factor: Double) { self.factor = factor }
+    func run() async throws -> Double { factor / 0 }
+}
+
+struct Total: RemoteTask {
+    let parts: [Input<Int>]
+    var note: Input<String> = Input("sum")
+    func run() async throws -> String { "\(note.value) \(parts.reduce(0) { $0 + $1.value })" }
+}
+
+/// How a worker can end without an answer.
+struct Crash: RemoteTask {
+    enum Way: Codable, Sendable {
+        case trap, outOfBounds
+        case signal(Int32)
+        case exit(Int32)
+    }
+    let way: Way
+    func run() async throws -> Int {
+        _ = write(2, "about to crash\n", 15)
+        switch way {
+        case .trap: fatalError("as it was asked to")
+        case .outOfBounds: return [1, 2, 3][Int(getpid())]
+        case .signal(let signal): kill(getpid(), signal)
+        case .exit(let status): exit(status)
+        }
+        return 0
+    }
+}
+
+/// Sleeps until it is ended, once its directory shows that it runs.
+struct Sleeper: RemoteTask {
+    var mark: String?
+    func run() async throws -> Int {
+        if let mark { close(open(mark, O_CREAT | O_WRONLY, 0o600)) }
+        try await Task.sleep(for: .seconds(600))
+        return 0
+    }
+}
+
+struct Printer: RemoteTask {
+    let lines: Int
+    func run() async throws -> Int {
+        for line in 0..<lines { print("line \(line) printed by a task") }
+        return lines
+    }
+}
+
+struct Numbers: RemoteTask {
+    let count: Int
+    func run() async throws -> [Double] { (0..<count).map(Double.init) }
+}
+
+struct WithoutValue: RemoteTask {
+    struct Value: Codable, Sendable {
+        func encode(to encoder: any Encoder) throws {
+            throw EncodingError.invalidValue(0, .init(codingPath: [], debugDescription: "never"))
+        }
+        init(from decoder: any Decoder) throws {}
+        init() {}
+    }
+    func run() async throws -> Value { Value() }
+}
+
+/// Its arguments cannot be read by the worker.
+struct Unreadable: RemoteTask {
+    let number: Int
+    enum CodingKeys: String, CodingKey { case number, other }
+    init(number: Int) { self.number = number }
+    init(from decoder: any Decoder) throws {
+        number = try decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .other)
+    }
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(number, forKey: .number)
+    }
+    func run() async throws -> Int { number }
+}
+
+struct OutOfRange: Error, Codable, Equatable {
+    let number: Int
+}
+
+struct Checked: RemoteTask {
+    struct Plain: Error {}
+    let number: Int
+    func run() async throws -> Int {
+        if number < 0 { throw Plain() }
+        guard number < 10 else { throw OutOfRange(number: number) }
+        return number
+    }
+}
+
+struct Where: RemoteTask {
+    struct Place: Codable, Sendable {
+        let process: Int32
+        let directory: String
+        let attempt: Int
+        let index: Int?
+        let variable: String?
+    }
+    func run() async throws -> Place {
+        let path = getcwd(nil, 0)
+        defer { free(path) }
+        return Place(
+            process: getpid(), directory: String(cString: path!), attempt: TaskContext.current?.attempt ?? 0,
+            index: TaskContext.current?.workerIndex, variable: getenv("SWIFTLET_TEST_VARIABLE").map { String(cString: $0) })
+    }
+}
+
+/// Dies the first time, as long as the file is not there.
+struct DiesOnce: RemoteTask {
+    let mark: String
+    func run() async throws -> Int {
+        let file = open(mark, O_CREAT | O_EXCL | O_WRONLY, 0o600)
+        if file >= 0 { kill(getpid(), SIGKILL) }
+        return TaskContext.current?.attempt ?? 0
+    }
+}
+
+struct Table: WorkerPreparation {
+    let size: Int
+    func prepare() async throws -> [Int] {
+        guard size >= 0 else { throw OutOfRange(number: size) }
+        return Array(0..<size)
+    }
+}
+
+struct Lookup: RemoteTask {
+    let index: Int
+    func run() async throws -> Int { try Table.state[index] * 2 }
+}
+
+/// A task that uses an executor of its own.
+struct Delegates: RemoteTask {
+    func run() async throws -> Int {
+        try await withExecutor(.singleNode(maxWorkers: 1)) { try await $0.run(Square(number: 12)) }
+    }
+}
+
+struct OutputOf: RemoteTask {
+    let result: Input<CommandResult>
+    func run() async throws -> String { result.value.standardOutput }
+}
+
+private struct Hidden: RemoteTask {
+    func run() async throws -> Int { 0 }
+}
+
+/// What happens on submission of a type that no worker can find.
+func submitHidden(_ executor: Executor) throws { _ = try executor.submit(Hidden()) }

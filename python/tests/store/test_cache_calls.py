@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Script
+from programs import Script
 
 import swiftlet
 from swiftlet import (

@@ -89,8 +89,10 @@ def _packages() -> dict[str, str]:
     own: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
     versions = {}
     for name, module in list(sys.modules.items()):
-        version = getattr(module, "__version__", None)
-        if "." not in name and name[0] != "_" and name not in own and isinstance(version, str):
+        if "." in name or name[0] == "_" or name in own:
+            continue
+        version = getattr(module, "__dict__", {}).get("__version__")  # a module's __getattr__ may warn
+        if isinstance(version, str):
             versions[name] = version
     return versions
 

@@ -55,7 +55,11 @@ extension ClusterTable {
             if entry.tasks.isEmpty { dropIfUnwanted(id, into: &actions) } else { consider(id) }
         case .taken(let job):
             entries[id]!.state = .foreign(job)
-            if let job { jobs[job] = id }
+            if let job {
+                jobs[job] = id
+                // A system that tells of changes by itself has to know that we want to hear of this job.
+                if limits.queryInterval == nil { actions.append(.query([job])) }
+            }
             nudgeReaders(of: id)
             dropIfUnwanted(id, into: &actions)
         case .failed(let reason): end(id, .refused(reason), into: &actions)

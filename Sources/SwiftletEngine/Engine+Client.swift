@@ -44,6 +44,7 @@ extension Engine {
         case .explain: explain(task)
         case .status: sendStatus(header.id)
         case .dryRun: sendDryRun(header.id)
+        case .fluxSubmitted: try submittedByClient(header.id, try Attributes(&reader))
         case .subscribe: isSubscribed = header.id != 0
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: client)
         case .hello:

@@ -2,6 +2,7 @@
 import CSwiftlet
 import Glibc
 import SwiftletCluster
+import SwiftletFlux
 import SwiftletLaunch
 import SwiftletModel
 import SwiftletScheduler
@@ -48,6 +49,9 @@ public final class Engine {
     var forkServersFailed = 0
     var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
+    /// Jobs of Flux that the client submits for us.
+    var submissions: [UInt64: (Result<FluxJobID, FluxFault>) -> Void] = [:]
+    var lastSubmission: UInt64 = 0
     var listener: SecureListener?
     /// The agents by the places of their nodes, and the commands that start them.
     var agents: [Int: Agent] = [:]

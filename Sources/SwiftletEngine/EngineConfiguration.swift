@@ -27,6 +27,8 @@ public struct EngineConfiguration: Sendable {
     public var restartLimit: Int
     /// The nodes that calls run on; without any in CONFIGURE this machine, with as many cores as are asked for.
     public var inventory: Inventory
+    /// Where jobs run that are jobs of Flux.
+    var fluxCluster: FluxClusterSettings
     /// The system of jobs that runs every call, by its name; nil: workers do.
     public var jobSystem: String?
     /// Nanoseconds within which a job's outcome can be seen once it is written; nil: as long as network file systems take.
@@ -68,6 +70,7 @@ public struct EngineConfiguration: Sendable {
         jobSystem = attributes[text: "jobs"]
         user = attributes[text: "user"]
         visibleWithin = attributes[number: "visible_within"].map { UInt64(max(0, min($0, 1e6)) * 1e9) }
+        fluxCluster = FluxClusterSettings(attributes)
         trustedOwners = (attributes[list: "trusted_owners"] ?? []).compactMap { UInt32($0) }
         provenance = attributes[text: "provenance"].flatMap(HeaderValue.members(ofJSON:)) ?? [:]
         maxCores = attributes[integer: "max_cores"]

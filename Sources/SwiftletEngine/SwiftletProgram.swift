@@ -9,7 +9,9 @@ public enum SwiftletProgram {
     static let usage = """
         usage: swiftlet --version
                swiftlet engine --fd N [--client-pid PID] [--log PATH]
+               swiftlet flux [URI]
 
+        `swiftlet flux` prints what the Flux instance at a local URI (else this machine's own) has.
         The engine is started by its client (the Python package swiftlet) on one end of a socket pair, descriptor N.
         It has nothing to offer on a terminal; see the README for how to use the package.
 
@@ -20,6 +22,7 @@ public enum SwiftletProgram {
         case "engine": engine(Options(arguments.dropFirst(2)))
         case "agent": agent(Options(arguments.dropFirst(2)))
         case "guardian": GuardianProcess.run(descriptor: 3)
+        case "flux": FluxCommand.run(uri: arguments.dropFirst(2).first)
         case "shared": shared(arguments.dropFirst(2))
         case "--version":
             print("swiftlet \(productVersion)")

@@ -46,6 +46,14 @@ public struct FluxRequest: Hashable, Sendable {
             "job-info.eventlog-watch", ["id": .integer(job.rawValue), "path": "eventlog", "flags": 0], streaming: true)
     }
 
+    /// What one job prints, from its beginning, ending with the job.
+    /// Of a job that is over nothing is waited for that is not there: a job that is ended early leaves no output log.
+    public static func output(of job: FluxJobID, isOver: Bool) -> FluxRequest {
+        FluxRequest(
+            "job-info.eventlog-watch", ["id": .integer(job.rawValue), "path": "guest.output", "flags": .integer(isOver ? 0 : 1)],
+            streaming: true)
+    }
+
     /// What Flux keeps of a job under these keys: `R`, `jobspec`, `eventlog`.
     public static func lookUp(_ job: FluxJobID, keys: [String]) -> FluxRequest {
         FluxRequest(
@@ -62,21 +70,6 @@ public enum OwnerSignature {
         for (key, value) in [("version", "i1"), ("userid", "i\(userID)"), ("mechanism", "snone")] {
             header += Array(key.utf8) + [0] + Array(value.utf8) + [0]
         }
-        return base64(header) + "." + base64(jobspec.utf8) + ".none"
-    }
-
-    static func base64(_ bytes: [UInt8]) -> String {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let word = group.enumerated().reduce(UInt32(0)) { $0 | UInt32($1.element) << (16 - 8 * UInt32($1.offset)) }
-            for position in 0..<4 {
-                text.append(
-                    position <= group.count ? digits[Int(word >> (18 - 6 * UInt32(position)) & 63)] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
+        return Base64.encoded(header) + "." + Base64.encoded(jobspec.utf8) + ".none"
     }
 }

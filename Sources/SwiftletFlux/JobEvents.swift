@@ -17,6 +17,12 @@ public struct FluxEvent: Hashable, Sendable {
         guard let name = json["name"]?.string else { return nil }
         self.init(timestamp: json["timestamp"]?.number ?? 0, name: name, context: json["context"] ?? .null)
     }
+
+    /// What a job printed, in an entry of its output log (RFC 24); nil where the entry holds none.
+    public var text: String? {
+        guard let data = context["data"]?.string else { return nil }
+        return context["encoding"]?.string == "base64" ? String(decoding: Base64.decoded(data), as: UTF8.self) : data
+    }
 }
 
 /// How a job ended, in Flux's words.

@@ -69,6 +69,9 @@ public enum FrameType: UInt8, Sendable {
     case dryRun = 70
     case dryRunIs = 71
 
+    case fluxSubmit = 100
+    case fluxSubmitted = 101
+
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {
         switch self {

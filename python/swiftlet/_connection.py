@@ -14,6 +14,7 @@ import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 from swiftlet import _exit, _outcome, _wire
@@ -56,6 +57,8 @@ class Connection:
         self._has_room = threading.Event()
         self.consumer = SegmentConsumer()
         self.on_event: Callable[[int, bytes], None] | None = None
+        self.job_submissions: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        """Jobs that the engine has its client submit; None after the last."""
         self.on_outcome: Callable[[int], None] | None = None
         self.resolved: Callable[[int], BaseException | None] | None = None
         self._failure: BaseException | None = None
@@ -380,6 +383,8 @@ class Connection:
         elif kind == _wire.EVENT:
             if self.on_event is not None:
                 self.on_event(ident, bytes(body))
+        elif kind == _wire.FLUX_SUBMIT:
+            self.job_submissions.put((ident, bytes(body)))
         elif kind == _wire.GOODBYE:
             self._farewell = bytes(body).decode(errors="replace")
         elif kind != _wire.SEAL:
@@ -411,6 +416,7 @@ class Connection:
                 future._settle(FINISHED, None, self._failure)
             del future
         self._inquiries.close()
+        self.job_submissions.put(None)
         if self.on_event is not None:
             self.on_event(0, b"")
         self.output.stop()

@@ -70,6 +70,10 @@ RENDERED = 99
 LEAVES = 1
 """Flag of RESULT: the worker ends by itself, and takes no further call."""
 
+# Jobs that the client submits
+FLUX_SUBMIT = 100
+FLUX_SUBMITTED = 101
+
 # Guardian and fork server
 SPAWN = 60
 FORKED = 61

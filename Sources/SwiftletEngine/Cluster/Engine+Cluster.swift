@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import SwiftletCluster
+import SwiftletFlux
 import SwiftletModel
 import SwiftletTransport
 import SwiftletWire
@@ -11,6 +12,12 @@ extension Engine {
         switch system {
         case "local": jobs = LocalJobs(engine: self, configuration: configuration)
         case "slurm": jobs = SlurmJobs(engine: self, configuration: configuration)
+        case "flux":
+            do {
+                jobs = try FluxJobSystem(engine: self, configuration: configuration, attributes: configuration.fluxCluster)
+            } catch {
+                return fail(FluxAddress.hint(for: error, uri: configuration.fluxCluster.uri))
+            }
         default: throw WireError("CONFIGURE names the unknown system of jobs \(system)")
         }
         cluster = try ClusterShell(engine: self, jobs: jobs, configuration: configuration)

@@ -182,6 +182,25 @@ public final class FluxInstance {
         if let id = job.id, job.ending == nil { connection.ask(.urgency(id, urgency)) { _ in } }
     }
 
+    /// What a job prints.
+    public enum Output {
+        case text(String, isError: Bool)
+        /// Nothing more comes.
+        case end
+    }
+
+    /// Passes on what a running job prints, from the beginning, until it ends.
+    public func watchOutput(of job: FluxJob, _ action: @escaping (Output) -> Void) {
+        guard let id = job.id, lost == nil else { return loop.afterThisTurn { action(.end) } }
+        inquire(.output(of: id, isOver: job.ending != nil)) { answer in
+            guard case .payload(let json) = answer else { return action(.end) }
+            guard let line = json["event"]?.string, let parsed = try? JSON(parsing: line), let event = FluxEvent(parsed),
+                event.name == "data", let text = event.text
+            else { return }
+            action(.text(text, isError: event.context["stream"]?.string == "stderr"))
+        }
+    }
+
     private func answered(_ job: FluxJob, _ answer: Result<FluxJobID, FluxFault>) {
         guard submitting.removeValue(forKey: ObjectIdentifier(job)) != nil else { return }
         defer { if submitting.isEmpty { unclaimed = [:] } }
@@ -189,10 +208,12 @@ public final class FluxInstance {
         case .failure(let fault): job.end(.refused(fault))
         case .success(let id):
             job.id = id
-            if isWatchingAll { jobs[id] = job }
+            // Whether a job of somebody else's submission is one of this instance's at all, only its own log tells.
+            let isInJournal = isWatchingAll && submitter == nil
+            if isInJournal { jobs[id] = job }
             job.onAccepted(id)
             if let note = job.pendingCancel { cancel(id, note: note) }
-            if isWatchingAll {
+            if isInJournal {
                 for event in unclaimed.removeValue(forKey: id) ?? [] { received(event, for: id) }
             } else {
                 follow(job, id)

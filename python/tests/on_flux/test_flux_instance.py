@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How an executor finds its Flux instance. The first tests need no Flux."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flux_nodes import CORES_PER_NODE, GPUS_PER_NODE, NODES, Instance
+
+from swiftlet import AllocationError, FluxClusterExecutor, _flux_instance
+
+
+def test_what_an_instance_has(instance: Instance) -> None:
+    found = _flux_instance.instance()
+    assert [node.name for node in found.nodes] == [f"node{number}" for number in range(NODES)]
+    assert found.cores == NODES * CORES_PER_NODE
+    assert found.gpus == NODES * GPUS_PER_NODE
+    assert found.owned
+    assert found.uri == instance.uri
+
+
+def test_other_uris_are_resolved_by_the_flux_command(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = instance.run("submit", "--ntasks=1", "flux", "start", "sleep", "inf").strip()
+    try:
+        instance.run("job", "wait-event", "--match-context=uri", "--timeout=30", job, "memo")
+    except AssertionError:
+        instance.run("job", "wait-event", "--timeout=30", job, "memo")
+    try:
+        monkeypatch.setenv("FLUX_URI", instance.uri)
+        inner = _flux_instance.local_uri(f"jobid:{job}")
+        assert inner is not None
+        assert inner.startswith("local://")
+        assert inner != instance.uri
+        with pytest.raises(AllocationError, match="does not resolve it"):
+            _flux_instance.local_uri("jobid:f1")
+    finally:
+        instance.run("cancel", job)
+
+
+def test_without_an_instance_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLUX_URI", f"local://{tmp_path}/nothing")
+    with pytest.raises(AllocationError, match="hint: run this program inside an instance"):
+        FluxClusterExecutor(cache_directory=str(tmp_path))
+
+
+def test_a_uri_that_only_flux_can_resolve_needs_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(AllocationError, match="no flux command in PATH"):
+        _flux_instance.local_uri("ssh://host/tmp/sock")
+
+
+@pytest.mark.parametrize("mode", ["pmix", "pmi1", "pmi2", None])
+def test_pmi_modes(mode: str | None) -> None:
+    _flux_instance.check_pmi_mode(mode)
+
+
+def test_an_unknown_pmi_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"The pmi parameter supports \[pmix, pmi1, pmi2\], but not: foo"):
+        _flux_instance.check_pmi_mode("foo")

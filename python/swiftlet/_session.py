@@ -185,7 +185,8 @@ class Session:
         """With ``log_obj_size``, once each: the frame that ends the engine (Send), its last (Received)."""
         if self._log_sizes and verb not in self._farewells:
             self._farewells.add(verb)
-            _log(verb, _wire.HEADER.size)
+            # In its turn behind what arrived before.
+            _serial.callbacks.run(functools.partial(_log, verb, _wire.HEADER.size))
 
     def _place(self, function: Function, arguments: Arguments, resources: Resources) -> Place | None:
         """Where the outcome of a call is to be; None where that cannot be told, so that it is not stored."""

@@ -7,6 +7,7 @@ import itertools
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from executorlib import SingleNodeExecutor as Executorlib
@@ -36,38 +37,21 @@ def seconds(executor: Executor, found: bool) -> float:
     return statistics.median(times)
 
 
+def measured(make: Callable[..., Executor], found: bool, **options: bool) -> float:
+    """In a directory of its own, which is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cache-") as directory:
+        executor = make(max_workers=1, block_allocation=True, cache_directory=directory, **options)
+        return seconds(executor, found)
+
+
 def contestants(what: str, found: bool) -> list[Contestant]:
-    """Ours and theirs, each in a directory of its own for each round."""
+    """Ours and theirs."""
     return [
-        Contestant(
-            f"{SWIFTLET}, {what}",
-            lambda: seconds(
-                SingleNodeExecutor(
-                    max_workers=1, block_allocation=True, cache_directory=tempfile.mkdtemp(prefix="cache-")
-                ),
-                found,
-            ),
-        ),
-        Contestant(
-            f"{EXECUTORLIB}, {what}",
-            lambda: seconds(
-                Executorlib(
-                    max_workers=1, block_allocation=True, cache_directory=tempfile.mkdtemp(prefix="cache-")
-                ),
-                found,
-            ),
-        ),
+        Contestant(f"{SWIFTLET}, {what}", lambda: measured(SingleNodeExecutor, found)),
+        Contestant(f"{EXECUTORLIB}, {what}", lambda: measured(Executorlib, found)),
         Contestant(
             f"{EXECUTORLIB_BARE}, {what}",
-            lambda: seconds(
-                Executorlib(
-                    max_workers=1,
-                    block_allocation=True,
-                    disable_dependencies=True,
-                    cache_directory=tempfile.mkdtemp(prefix="cache-"),
-                ),
-                found,
-            ),
+            lambda: measured(Executorlib, found, disable_dependencies=True),
         ),
     ]
 
@@ -78,8 +62,9 @@ if __name__ == "__main__":
         "s",
         [*contestants("a miss", False), *contestants("a hit", True)],
         [
-            Goal(f"{EXECUTORLIB}, {what}", f"{SWIFTLET}, {what}", "at least", 20, 10)
+            Goal(f"{peer}, {what}", f"{SWIFTLET}, {what}", "at least", 20, 10)
             for what in ("a miss", "a hit")
+            for peer in (EXECUTORLIB, EXECUTORLIB_BARE)
         ],
         rounds=3,
     )

@@ -17,13 +17,11 @@ CALLS = 50
 _numbers = itertools.count()
 
 
-def filled(count: int) -> str:
-    """A directory with so many other entries."""
-    directory = tempfile.mkdtemp(prefix="cache-")
+def fill(directory: str, count: int) -> None:
+    """Puts so many other entries into a directory."""
     for index in range(count):
         with open(os.path.join(directory, f"other{index:032x}.outcome"), "wb") as file:
             file.write(b"swiftlet")
-    return directory
 
 
 def seconds(directory: str) -> float:
@@ -40,19 +38,22 @@ def seconds(directory: str) -> float:
     return statistics.median(times)
 
 
-def contestant(count: int) -> Contestant:
+def contestant(count: int, above: str) -> Contestant:
     """One size of directory, filled once."""
-    directory = filled(count)
+    directory = os.path.join(above, str(count))
+    os.mkdir(directory)
+    fill(directory, count)
     return Contestant(f"{count:,} entries", lambda: seconds(directory))
 
 
 if __name__ == "__main__":
-    race(
-        "A miss and a hit in a cache directory that others fill",
-        "s",
-        [contestant(10), contestant(1_000), contestant(100_000)],
-        [
-            Goal("1,000 entries", "10 entries", "at most", 1.3, 2),
-            Goal("100,000 entries", "10 entries", "at most", 1.3, 2),
-        ],
-    )
+    with tempfile.TemporaryDirectory(prefix="cache-") as above:
+        race(
+            "A miss and a hit in a cache directory that others fill",
+            "s",
+            [contestant(10, above), contestant(1_000, above), contestant(100_000, above)],
+            [
+                Goal("1,000 entries", "10 entries", "at most", 1.3, 2),
+                Goal("100,000 entries", "10 entries", "at most", 1.3, 2),
+            ],
+        )

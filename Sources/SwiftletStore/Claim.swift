@@ -52,7 +52,7 @@ public struct Claim: Codable, Hashable, Sendable {
         return Self.startTime(of: pid) == start
     }
 
-    var json: [UInt8] { (try? JSONEncoder().encode(self)).map { Array($0) } ?? [] }
+    package var json: [UInt8] { (try? JSONEncoder().encode(self)).map { Array($0) } ?? [] }
 
     init?(json: [UInt8]) {
         guard let claim = try? JSONDecoder().decode(Claim.self, from: Data(json)) else { return nil }

@@ -136,8 +136,12 @@ extension Store {
 
     private func isLive(_ claim: Claim, _ status: stat, in place: EntryPlace) throws(StoreError) -> Bool {
         if claim.isNotQueued == true { return false }
-        if claim.job != nil { return true }
-        if let alive = claim.isAliveHere { return alive }
+        if let job = claim.job {
+            // Its system says whether it lives. Where that cannot be asked, its client does, or the age of the claim.
+            if job.system == system || claim.isAliveHere == true { return true }
+        } else if let alive = claim.isAliveHere {
+            return alive
+        }
         // No two hosts' clocks are compared: both times come from the file system.
         let probe = try temporaryPath(in: place.folder, kind: "probe")
         try EntryFile.writeTemporary([], at: probe, mode: 0o600, durably: false)

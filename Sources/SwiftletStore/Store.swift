@@ -7,6 +7,8 @@ public final class Store {
     /// Users whose entries are trusted: always this one and root.
     public let trusted: Set<UInt32>
     let identity: Claim
+    /// The system of jobs that its owner can ask; nil: none. What other systems' jobs do, nobody here can tell.
+    let system: String?
     /// Writes reach the disk before they count: where the entry is the only copy.
     let isDurable: Bool
     /// A file of ours in each folder, to which claims are links: one touch refreshes them all.
@@ -14,7 +16,8 @@ public final class Store {
     private var counter = 0
     private let token: String
 
-    public init(trusting owners: some Sequence<UInt32> = [], isDurable: Bool = false) {
+    public init(trusting owners: some Sequence<UInt32> = [], isDurable: Bool = false, asking system: String? = nil) {
+        self.system = system
         trusted = Set(owners).union([geteuid(), 0])
         identity = Claim.ofThisProcess()
         self.isDurable = isDurable

@@ -121,10 +121,24 @@ final class Folder {
         #expect(isOurs(store.claim(place)))
         let job = Claim.Job(system: "slurm", id: 7, index: 2)
         try store.record(job, at: place)
-        let other = Store()
+        let other = Store(asking: "slurm")
         let claim = try #require(holder(other.claim(place)))
         #expect(claim.job == job)
         #expect(isOurs(other.claim(place, takingOverJob: job)))
+    }
+
+    /// Where nobody can ask the job's system, its claim must not be waited for for ever.
+    @Test func theClaimOfAJobThatCannotBeAskedForGoesStale() throws {
+        let age = Int(time(nil)) - 300
+        var claim = Claim.ofThisProcess()
+        claim.pid = 1 << 22 | 1
+        claim.job = Claim.Job(system: "slurm", id: 7)
+        folder.write(String(decoding: claim.json, as: UTF8.self), to: "a.claim")
+        #expect(holder(store.claim(place)) != nil)
+        var times = [timespec(tv_sec: age, tv_nsec: 0), timespec(tv_sec: age, tv_nsec: 0)]
+        utimensat(AT_FDCWD, "\(folder.path)/a.claim", &times, 0)
+        #expect(holder(Store(asking: "slurm").claim(place)) != nil)
+        #expect(isOurs(store.claim(place)))
     }
 
     @Test func whatIsNotQueuedIsAnybodys() throws {

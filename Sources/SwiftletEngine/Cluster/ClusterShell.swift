@@ -57,8 +57,9 @@ final class ClusterShell {
         command = configuration.argv
         table = ClusterTable(limits: jobs.limits)
         let trusted = configuration.trustedOwners
+        let system = jobs.limits.system
         store = try WorkThread(loop: engine.loop) {
-            let store = Store(trusting: trusted, isDurable: true)
+            let store = Store(trusting: trusted, isDurable: true, asking: system)
             return { store.carryOut($0) }
         }
         jobs.onChange = { [unowned self] in apply(.jobs($0, isAnswer: false)) }

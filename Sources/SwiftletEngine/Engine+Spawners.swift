@@ -11,11 +11,24 @@ final class ForkServer {
     let id: WorkerID
     let spawner: Spawner
     let outputs: [OutputReader]
+    /// The blob with the context in which its children begin.
+    private(set) var context: BlobID?
+    /// The first blob of the last call that was sent to a child of it.
+    private var lastContext: BlobID?
 
     init(id: WorkerID, spawner: Spawner, outputs: [OutputReader]) {
         self.id = id
         self.spawner = spawner
         self.outputs = outputs
+    }
+
+    /// A call in a context was sent to a child. What two calls in a row have, the next is expected to have, too.
+    func called(in context: BlobID, _ bytes: [UInt8]?) {
+        if let bytes, context == lastContext, context != self.context {
+            spawner.prepare(context, bytes)
+            self.context = context
+        }
+        lastContext = context
     }
 }
 

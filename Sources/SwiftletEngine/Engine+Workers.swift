@@ -43,6 +43,7 @@ extension Engine {
                     OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
                 ],
                 spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
+            if worker.isFresh, let context = forkServer?.context { worker.peer.blobs.insert(context) }
             introduce(worker, index: index)
             announce(worker, settings)
             let isProgram = configuration.launch == .program
@@ -52,7 +53,7 @@ extension Engine {
                 environment: isProgram ? environment(configuration.environment, with: variables) : [],
                 directory: isProgram ? configuration.directory : nil,
                 variables: isProgram ? [] : settings.variables, cores: settings.cores,
-                socket: theirs, output: outputWrite, errors: errorWrite)
+                origin: isProgram ? 0 : worker.peer.origin, socket: theirs, output: outputWrite, errors: errorWrite)
         } catch {
             apply(.workerEnded(id, .failed("\(error)")))
         }
@@ -102,6 +103,9 @@ extension Engine {
             let payload = UnsafeRawBufferPointer(rebasing: raw[layout.payloadOffset...])
             if worker.command != nil { return launch(layout, payload, on: worker) }
             sendBlobs(layout.blobs, to: worker.peer)
+            if worker.isFresh, let forkServer, worker.spawner === forkServer.spawner {
+                for context in layout.blobs.prefix(1) { forkServer.called(in: context, blobs[context]) }
+            }
             deliver(payload, to: worker.peer)
             for input in layout.inputs { deliver(tasks[input]?.value ?? [], to: worker.peer) }
             worker.peer.link.send(.call, id: task.rawValue, flags: worker.isFresh ? 1 : 0) { bytes in

@@ -62,10 +62,11 @@ public final class Spawner {
     ///   - cores: the list of those it may run on; empty: all that the spawner has.
     ///   - input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
     ///   - files: what it reads and writes instead.
+    ///   - origin: what HELLO will tell a forked worker, said before; 0: it is to read that.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
         variables: [String] = [], cores: String = "", input: [UInt8] = [], files: SpawnFiles = SpawnFiles(),
-        grace: Int = 0,
+        grace: Int = 0, origin: UInt32 = 0,
         socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
@@ -76,6 +77,7 @@ public final class Spawner {
         if !cores.isEmpty { attributes[text: "cores"] = cores }
         if !input.isEmpty { attributes[bytes: "stdin"] = input }
         if grace > 0 { attributes[integer: "grace"] = grace }
+        if origin > 0 { attributes[integer: "origin"] = Int(origin) }
         files.add(to: &attributes)
         spawn(worker, attributes, socket: socket, output: output, errors: errors)
     }
@@ -91,6 +93,11 @@ public final class Spawner {
     /// Has an agent start a process on its node; its streams are relayed.
     public func spawn(_ worker: WorkerID, _ attributes: Attributes) {
         link.send(.spawn, id: UInt64(worker.rawValue)) { attributes.write(to: &$0) }
+    }
+
+    /// Has a fork server take on the context of calls to come, so that its children find it done; they have this blob.
+    public func prepare(_ context: BlobID, _ bytes: [UInt8]) {
+        link.send(.blob, id: context.rawValue) { $0.append(contentsOf: bytes) }
     }
 
     /// Sends a signal to the process group of a process it started.

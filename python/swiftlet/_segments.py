@@ -66,7 +66,7 @@ class SegmentProducer:
         self, origin: int, announce: Callable[[bytes, int], None], tell: Callable[[bytes], None]
     ) -> None:
         self.threshold = THRESHOLD
-        self._origin = origin
+        self.origin = origin
         self._announce = announce
         self._tell = tell
         self._lock = threading.Lock()
@@ -175,7 +175,7 @@ class SegmentProducer:
         else:
             descriptor, in_memory = _create(size, not self._tight)
         self._last += 1
-        segment = _Open(self._origin << 32 | self._last, descriptor, size, in_memory)
+        segment = _Open(self.origin << 32 | self._last, descriptor, size, in_memory)
         self._segments[segment.ident] = segment
         flags = 0 if in_memory else _FILE
         self._announce(_wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(size), flags), descriptor)

@@ -300,6 +300,10 @@ class FrameReader:
         self._have = 0
         self.descriptors: deque[int] = deque()
 
+    def attach(self, sock: Stream) -> None:
+        """Reads from this connection from now on."""
+        self._socket = sock
+
     def receive(self, block: bool = True) -> bool:
         """Takes in what has arrived, waiting for it if ``block``. False at end of file."""
         size = _RECEIVE_SIZE if self._need < _RECEIVE_SIZE else _LARGE_RECEIVE_SIZE

@@ -42,6 +42,10 @@ class Calls:
             )
         self._presets.update(presets)
 
+    def prepare(self, context: dict[str, Any]) -> None:
+        """Takes on what of a context is no matter of its call's process alone."""
+        self._surroundings.prepare(context)
+
     def run(
         self,
         context_blob: int,

@@ -17,23 +17,35 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._current: Mapping[str, Any] | None = None
+        self._prepared: Mapping[str, Any] | None = None
         self._home: str | None = None
         self._place = Place()
+
+    def prepare(self, context: Mapping[str, Any]) -> None:
+        """In the fork server: what of a context all its children have."""
+        self._prepared = None
+        self._set_path_and_environment(context)
+        self._prepared = context
 
     def apply(self, context: Mapping[str, Any]) -> None:
         """Makes the context this process'. ``OSError`` if the directory cannot be made or entered."""
         if context is self._current:
             return
         self._current = None
-        _set_path(context["path"])
+        if context is not self._prepared:
+            self._set_path_and_environment(context)
+        self._prepared = None
         if context.get("as_executorlib"):
             from swiftlet._alias import install_as_executorlib
 
             install_as_executorlib()
-        if context["env"] is not None:
-            _set_environment({**self._place.kept_in(context["env"]), **_slot.overlay})
         self._set_directory(context["cwd"])
         self._current = context
+
+    def _set_path_and_environment(self, context: Mapping[str, Any]) -> None:
+        _set_path(context["path"])
+        if context["env"] is not None:
+            _set_environment({**self._place.kept_in(context["env"]), **_slot.overlay})
 
     def _set_directory(self, directory: str | None) -> None:
         if directory is None:

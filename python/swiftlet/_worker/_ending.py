@@ -7,6 +7,7 @@ import _io
 import atexit
 import contextlib
 import gc
+import logging
 import sys
 import threading
 import traceback
@@ -26,13 +27,39 @@ def flush_output() -> None:
 
 def run_exit_handlers() -> None:
     """Waits for non-daemon threads, runs atexit handlers, writes out open files."""
-    for step in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined]
+    for is_needed, step in (
+        (_may_wait_for_threads, threading._shutdown),  # type: ignore[attr-defined]
+        (atexit._ncallbacks, atexit._run_exitfuncs),
+        (_has_log_handlers, logging.shutdown),
+    ):
         try:
-            step()
+            if is_needed():
+                step()
         except BaseException:  # also SystemExit: the interpreter is ending already
             traceback.print_exc()
     flush_files()
     flush_output()
+
+
+def take_over_logging() -> None:
+    """In the fork server: from now on ``logging`` is shut down only where a call has made handlers, for even
+    finding that there are none costs a child a dozen pages of memory.
+    """
+    global _own_log_handlers
+    atexit.unregister(logging.shutdown)
+    _own_log_handlers = list(logging._handlerList)  # type: ignore[attr-defined]
+
+
+_own_log_handlers: list[object] | None = None  # None: it is among the exit handlers, as usual
+
+
+def _has_log_handlers() -> bool:
+    return _own_log_handlers is not None and logging._handlerList != _own_log_handlers  # type: ignore[attr-defined]
+
+
+def _may_wait_for_threads() -> bool:
+    """Whether there are threads, or modules that asked to be called before threads are waited for."""
+    return threading.active_count() > 1 or bool(getattr(threading, "_threading_atexits", True))
 
 
 def exit_status(stop: BaseException) -> int:

@@ -23,9 +23,10 @@ from typing import NoReturn
 
 from swiftlet import _wire
 from swiftlet._version import __version__
-from swiftlet._worker import _process
-from swiftlet._worker._child import Descriptors, become_worker
+from swiftlet._worker import _ending, _process
+from swiftlet._worker._child import become_worker
 from swiftlet._worker._rehearsal import rehearse
+from swiftlet._worker._unborn import UnbornWorker
 
 WRONG_VERSION = 86
 
@@ -59,6 +60,7 @@ def _prepare() -> None:
     os.close(null)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
+    _ending.take_over_logging()
     rehearse()
     gc.collect()
     gc.disable()  # a worker turns it on again; here it would only unshare memory
@@ -77,6 +79,7 @@ class ForkServer:
         )  # (worker, wait status, KiB), reaped but not yet reported
         self._leftover_deadline = 0.0
         self._abandoned: set[int] = set()
+        self._unborn = UnbornWorker()
         self._wakeup, self._wakeup_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, _ignore)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
@@ -105,6 +108,8 @@ class ForkServer:
     def _handle(self, kind: int, ident: int, body: _wire.Buffer) -> None:
         if kind == _wire.SPAWN:
             self._fork(ident, body)
+        elif kind == _wire.BLOB:
+            self._unborn.prepare(ident, bytes(body))
         elif kind == _wire.SIGNAL:
             self._signal(ident, _PID.unpack_from(body)[0])
         elif kind == _wire.HELLO:
@@ -120,7 +125,14 @@ class ForkServer:
         if len(received) < 3:
             raise _wire.ProtocolError("SPAWN came without its three descriptors")
         connection, out, err = received.popleft(), received.popleft(), received.popleft()
+        attributes = _wire.unpack_attributes(body)[0]
+        variables, cores = attributes.get("variables", []), attributes.get("cores", "")
+        origin = attributes.get("origin", 0)
+        assert isinstance(variables, list)
+        assert isinstance(cores, str)
+        assert isinstance(origin, int)
         parent = os.getpid()
+        unneeded = (self._wakeup, self._wakeup_end, *received)
         try:
             pid = os.fork()
         except OSError as error:
@@ -128,10 +140,8 @@ class ForkServer:
             self._send(_wire.SPAWN_FAILED, worker, text.encode())
             pid = None
         if pid == 0:
-            unneeded = (self._wakeup, self._wakeup_end, *received)
-            self._connection.detach()
             try:
-                become_worker(Descriptors(parent, connection, out, err, unneeded, bytes(body)))
+                become_worker(self._unborn, origin, parent, connection, out, err, unneeded, variables, cores)
             except BaseException:
                 traceback.print_exc()
             finally:

@@ -3,38 +3,61 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import signal
+from os import close, getppid, write
+from os import open as open_file
 
 _OOM_SCORE = 500
+_OOM_FILE = "/proc/self/oom_score_adj"
+_WRITE = os.O_WRONLY | os.O_CLOEXEC
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_SIGKILL = 9
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_prctl = _libc.prctl
-_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
-_fflush = _libc.fflush
-_fflush.argtypes = (ctypes.c_void_p,)
+# Without types of arguments and without errno: both cost a forked worker more memory than the call itself.
+_prctl = ctypes.PyDLL(None).prctl
+_fflush = ctypes.CDLL(None).fflush  # it may wait for a reader, with other threads going on
 
 
 def become_subreaper() -> None:
     """What this process' descendants leave behind becomes its child instead of init's."""
-    _checked(_prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    if _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError("this process cannot become a subreaper")
 
 
 def die_with_parent(parent: int) -> None:
     """SIGKILL when the parent dies; at once if it is dead already."""
-    _checked(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-    if os.getppid() != parent:
+    if _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
+        raise OSError("this process cannot be tied to its parent")
+    if getppid() != parent:
         os._exit(1)
 
 
 def volunteer_for_oom() -> None:
     """When memory runs out, the kernel ends calls before it ends engines, clients and daemons."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
-        file.write(str(max(int(file.read()), _OOM_SCORE)))
+    try:
+        descriptor = open_file(_OOM_FILE, _WRITE)
+    except OSError:
+        return
+    try:
+        write(descriptor, _oom_score)
+    except OSError:
+        pass
+    finally:
+        close(descriptor)
+
+
+def _new_oom_score() -> bytes:
+    """No worker lowers what its parent has."""
+    try:
+        with open(_OOM_FILE, "rb") as file:
+            return b"%d" % max(int(file.read()), _OOM_SCORE)
+    except (OSError, ValueError):
+        return b"%d" % _OOM_SCORE
+
+
+_oom_score = _new_oom_score()
 
 
 def flush_c_streams() -> None:
@@ -69,9 +92,3 @@ def _parent_of(pid: int) -> int | None:
     except OSError:  # it is gone
         return None
     return int(stat[stat.rindex(b")") + 1 :].split()[1])
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

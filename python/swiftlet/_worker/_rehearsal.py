@@ -8,8 +8,6 @@ instructions, caches of attributes, of modules' directories) is written here onc
 
 from __future__ import annotations
 
-import contextlib
-import importlib.machinery
 import os
 import pickle
 import socket
@@ -18,11 +16,13 @@ import sys
 
 from swiftlet import _wire
 from swiftlet._version import __version__
-from swiftlet._worker import _ending, _worker
+from swiftlet._worker import _ending, _slot
+from swiftlet._worker._unborn import UnbornWorker, look_into_directories
 
 CALLS = 16  # an interpreter specialises a function after some eight of them
 
 _MODULE = "swiftlet._worker._rehearsed"
+_VARIABLE = "SWIFTLET_REHEARSAL"
 _CONTEXT, _FUNCTION = 1, 2
 
 
@@ -32,13 +32,14 @@ def rehearse() -> None:
     with ours, theirs:
         for number in range(1, CALLS + 1):
             ours.sendall(_frames(number))
-            _worker.rehearse(theirs)
+            _slot.take([f"{_VARIABLE}={number}"], "")
+            UnbornWorker().rehearse(theirs)
+            _ending.run_exit_handlers()
             ours.recv(1 << 16)
             del sys.modules[_MODULE]
     del sys.modules["swiftlet._worker"]._rehearsed
-    _ending.flush_files()
-    with contextlib.suppress(Exception):  # fills the caches of the directories in sys.path
-        importlib.machinery.PathFinder.find_spec("swiftlet_has_no_such_module")
+    del os.environ[_VARIABLE], _slot.overlay[_VARIABLE]
+    look_into_directories()
 
 
 def _frames(number: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from os import putenv
 from typing import Any
 
 from swiftlet._current import VARIABLE, numbers
@@ -28,6 +29,8 @@ _IDENTITY = (
     "SLURM_NODEID",
 )
 
+_environment: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+
 overlay: dict[str, str] = {}
 """Variables that stay as they are, whatever a call's surroundings say."""
 
@@ -40,8 +43,15 @@ def set_variables(variables: dict[str, str]) -> None:
 
 def take(words: list[str], cores: str) -> None:
     """A forked worker's: sets ``NAME=value`` variables and the cores it may use."""
-    set_variables(dict(word.split("=", 1) for word in words))
-    pin(numbers(cores))
+    # Not by `os.environ`: of what a child does before its call that would touch most memory.
+    for word in words:
+        name, _, value = word.partition("=")
+        overlay[name] = value
+        key, content = name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")
+        putenv(key, content)
+        _environment[key] = content
+    if cores:
+        pin(numbers(cores))
 
 
 def take_as_rank() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import struct
 import traceback
 from collections import deque
@@ -47,19 +46,8 @@ class Waiting(NamedTuple):
     inputs: list[list[Part]]
 
 
-def run(connection: int) -> NoReturn:
-    """Works until the engine says END, a fresh call has ended, or the engine is gone; never returns."""
-    run_on(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection))
-
-
-def rehearse(sock: Stream) -> None:
-    """Does in this process what a fresh worker does with its call, up to its end."""
-    reader = _wire.FrameReader(sock)
-    Worker(sock, reader, greet(sock, reader)).rehearse()
-
-
 def run_on(sock: Stream) -> NoReturn:
-    """The same over any stream to the engine."""
+    """Works until the engine says END, a fresh call has ended, or the engine is gone; never returns."""
     try:
         reader = _wire.FrameReader(sock)
         Worker(sock, reader, greet(sock, reader)).run()
@@ -81,21 +69,26 @@ def greet(sock: Stream, reader: _wire.FrameReader) -> int:
     try:
         sock.sendall(_wire.frame(_wire.HELLO, _wire.PROTOCOL_VERSION, hello))
     except OSError:
-        _engine_gone()
+        engine_gone()
     while True:
         for kind, _, ident, body in reader.frames():
             if kind != _wire.HELLO:
                 raise _wire.ProtocolError(f"the engine began with a frame of type {kind}")
-            if ident != _wire.PROTOCOL_VERSION:
-                os._exit(WRONG_VERSION)
-            attributes = _wire.unpack_attributes(body)[0]
-            origin = attributes.get("origin")
-            return origin if isinstance(origin, int) and attributes.get("segments", 1) else 0
+            return origin_in(ident, body)
         if not reader.receive():
-            _engine_gone()
+            engine_gone()
 
 
-def _engine_gone() -> NoReturn:
+def origin_in(version: int, body: _wire.Buffer) -> int:
+    """What HELLO of the engine says: the number under which this worker creates segments; 0: none."""
+    if version != _wire.PROTOCOL_VERSION:
+        os._exit(WRONG_VERSION)
+    attributes = _wire.unpack_attributes(body)[0]
+    origin = attributes.get("origin")
+    return origin if isinstance(origin, int) and attributes.get("segments", 1) else 0
+
+
+def engine_gone() -> NoReturn:
     """Nobody is left who wants an answer: ends at once."""
     os._exit(0)
 
@@ -111,19 +104,21 @@ class Worker:
         self._ending = False
         self._outgoing: list[bytes] = []
         self._consumer = SegmentConsumer()
-        self._producer = (
-            SegmentProducer(origin, self._announce, self._outgoing.append) if origin else InlineProducer()
-        )
+        self._producer: SegmentProducer
+        self.produce_as(origin)
         self._blobs = self.make_blobs()
         self._calls = self.make_calls(self._blobs, self._consumer)
 
-    def rehearse(self) -> None:
-        """The calls that have come together with HELLO."""
-        self._handle_frames()
-        self._reader.receive(block=False)
-        self._handle_frames()
-        while self._waiting:
-            self.answer(self._waiting.popleft())
+    def greeted(self, version: int, body: _wire.Buffer) -> None:
+        """HELLO arrived, which the worker did not wait for."""
+        self.produce_as(origin_in(version, body))
+
+    def produce_as(self, origin: int) -> None:
+        """Creates segments under this number; 0: none."""
+        if origin:
+            self._producer = SegmentProducer(origin, self._announce, self._outgoing.append)
+        else:
+            self._producer = InlineProducer()
 
     def make_blobs(self) -> Blobs:
         """Where blobs are kept."""
@@ -136,17 +131,17 @@ class Worker:
     def run(self) -> NoReturn:
         """The loop; ends the process."""
         os.register_at_fork(after_in_child=self._socket.close)  # what a call forks is not this worker
-        self._handle_frames()  # what came together with HELLO
+        self.handle_frames()  # what came together with HELLO
         while True:
             if not self._reader.receive(block=not self._waiting and not self._ending):
-                _engine_gone()
-            self._handle_frames()
+                engine_gone()
+            self.handle_frames()
             if self._ending:
                 self.finish()
             if self._waiting:
                 self.answer(self._waiting.popleft())
 
-    def _handle_frames(self) -> None:
+    def handle_frames(self) -> None:
         """Does what the frames say that have arrived; calls only wait."""
         for kind, flags, ident, body in self._reader.frames():
             if kind == _wire.CALL:
@@ -170,7 +165,9 @@ class Worker:
             elif kind == _wire.BUDGET:
                 self._producer.set_budget(ident)
             elif kind == _wire.GOODBYE:
-                _engine_gone()
+                engine_gone()
+            elif kind == _wire.HELLO:
+                self.greeted(ident, body)
             else:
                 raise _wire.ProtocolError(f"a worker knows no frame of type {kind}")
 
@@ -272,7 +269,7 @@ class Worker:
         try:
             _wire.send_with_descriptors(self._socket, frame, (descriptor,))
         except OSError:
-            _engine_gone()
+            engine_gone()
 
     def send(self, frame: bytes, parts: list[Part] | None = None) -> None:
         """Sends what was freed, the frame, and SEAL for the segments that are complete with its parts."""
@@ -291,7 +288,7 @@ class Worker:
             try:
                 self._socket.sendall(data)
             except OSError:
-                _engine_gone()
+                engine_gone()
 
 
 def _unpack_call(task: int, flags: int, body: _wire.Buffer) -> Waiting:

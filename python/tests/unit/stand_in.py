@@ -73,6 +73,17 @@ class Worker(Peer):
         self.blobs = 0
         self.freed: list[tuple[int, int]] = []
         self.others: list[Frame] = []
+        self.has_greeted = False
+
+    def next(self) -> Frame | None:
+        """The next frame after HELLO, which comes with the first thing a worker says."""
+        frame = super().next()
+        if frame is not None and not self.has_greeted:
+            assert (frame.kind, frame.ident) == (_wire.HELLO, _wire.PROTOCOL_VERSION), frame
+            assert _wire.unpack_attributes(frame.body)[0]["pid"] == self.pid
+            self.has_greeted = True
+            return super().next()
+        return frame
 
     def greet(self) -> None:
         self.send(_wire.HELLO, 1, _wire.pack_attributes({"role": "engine", "origin": self.number + 100}))
@@ -175,8 +186,11 @@ class Engine(Peer):
         forked = self.expect(_wire.FORKED)
         assert forked.ident == number
         worker.pid = struct.unpack("<I", forked.body)[0]
-        assert worker.expect(_wire.HELLO).ident == _wire.PROTOCOL_VERSION
         return worker
+
+    def prepare(self, ident: int, context: bytes) -> None:
+        """Has the context of calls to come taken on; the workers started from now on have this blob."""
+        self.send(_wire.BLOB, ident, context)
 
     def signal(self, worker: Worker, number: int) -> None:
         self.send(_wire.SIGNAL, worker.number, struct.pack("<I", number))

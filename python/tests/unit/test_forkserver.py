@@ -6,9 +6,10 @@ import select
 import signal
 import struct
 import sys
+from pathlib import Path
 
 import pytest
-from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker
+from stand_in import FRESH, TIMEOUT, Engine, Frame, Worker, context
 
 from swiftlet import _wire
 from swiftlet._worker import _hooks
@@ -64,6 +65,51 @@ def test_a_worker_leads_a_session_and_has_nothing_of_the_fork_server(worker: Wor
     assert signals == [signal.SIG_DFL, signal.SIG_DFL]
     assert int_is_usual
     assert (file, argv, stdin) == (None, [""], "")
+
+
+def test_a_worker_finds_the_context_that_its_fork_server_took_on(engine: Engine, tmp_path: Path) -> None:
+    def look() -> tuple[list[str], str | None, str, str]:
+        import os
+        import sys
+
+        return sys.path, os.environ.get("SWIFTLET_TEST"), os.getcwd(), os.popen("echo $SWIFTLET_TEST").read()
+
+    path, environment = [*sys.path, str(tmp_path)], {**os.environ, "SWIFTLET_TEST": "set"}
+    engine.prepare(70, context(path=path, env=environment, cwd=str(tmp_path)))
+    worker = engine.spawn()
+    worker.call(1, [70, worker.function(look)])
+    assert worker.outcome(1) == (path, "set", str(tmp_path), "set\n")
+    other = engine.spawn()
+    other.call(1, [other.context(path=sys.path, env=dict(os.environ)), other.function(look)])
+    assert other.outcome(1) == (sys.path, None, os.getcwd(), "\n")
+
+
+def test_a_context_that_cannot_be_taken_on_fails_the_calls_in_it(engine: Engine) -> None:
+    engine.prepare(70, context(env={"A=B": "no name"}))
+    worker = engine.spawn()
+    worker.call(1, [70, worker.function(abs)], ((-1,), {}))
+    with pytest.raises(ValueError, match="illegal environment variable name"):
+        worker.outcome(1)
+    assert engine.spawn().run(abs, -1) == 1
+
+
+@pytest.mark.parametrize("age", [0, 1000])
+def test_modules_that_appear_after_directories_were_read_are_found(
+    engine: Engine, tmp_path: Path, age: int
+) -> None:
+    def value_in(module: str) -> object:
+        import importlib
+
+        return importlib.import_module(module).value
+
+    then = tmp_path.stat().st_mtime - age
+    os.utime(tmp_path, (then, then))
+    engine.prepare(70, context(path=[*sys.path, str(tmp_path)], env=dict(os.environ)))
+    for name in ("swiftlet_late_one", "swiftlet_late_two"):
+        (tmp_path / f"{name}.py").write_text("value = __name__\n")
+        worker = engine.spawn()
+        worker.call(1, [70, worker.function(value_in)], ((name,), {}))
+        assert worker.outcome(1) == name
 
 
 def test_nothing_is_left_of_the_rehearsal(worker: Worker) -> None:

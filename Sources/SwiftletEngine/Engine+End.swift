@@ -14,6 +14,7 @@ extension Engine {
         if let store = callStore, !store.isClosed {
             // What is under way to the store gets there first.
             store.isClosed = true
+            writeAllOutcomes()
             return store.thread.submit(.close) { [unowned self] _ in finish() }
         }
         if !agentSteps.isEmpty { return dismissAgents() }

@@ -69,7 +69,9 @@ extension Engine {
     }
 
     func explain(_ task: TaskID) {
-        let text = scheduler?.explain(task, at: Instant(nanoseconds: sl_monotonic_ns())) ?? "the engine is not configured"
+        let text =
+            callStore?.calls.explain(task) ?? scheduler?.explain(task, at: Instant(nanoseconds: sl_monotonic_ns()))
+            ?? "the engine is not configured"
         client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: text.utf8) }
     }
 

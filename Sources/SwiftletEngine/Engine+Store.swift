@@ -14,6 +14,7 @@ final class CallStore {
     var names: [TaskID: EntryPlace] = [:]
     /// What the headers of outcomes to come say beside what the engine has.
     var headers: [TaskID: (function: String, inputs: [String])] = [:]
+    var unwritten = UnwrittenOutcomes()
     var saidNotes: Set<String> = []
     /// Nothing follows but the goodbye.
     var isClosed = false
@@ -67,6 +68,7 @@ extension Engine {
         for action in actions {
             switch action {
             case .look(let place):
+                writeOutcome(at: place)
                 store.thread.submit(.look(place, task: nil, claims: true, takingOver: nil)) { [unowned self] in
                     looked(place, $0)
                 }
@@ -87,9 +89,9 @@ extension Engine {
         case .claimed(let notes):
             say(notes)
             carryOut(store.calls.claimed(place))
-        case .taken(_, let notes):
+        case .taken(let claim, let notes):
             say(notes)
-            store.calls.taken(place)
+            store.calls.taken(place, by: claim.holder)
             watchStore()
         case .failed(let reason, let notes):
             // No store is no reason not to run the call.
@@ -120,9 +122,7 @@ extension Engine {
         let header = store.headers.removeValue(forKey: task) ?? ("", [])
         let isWritten = run != nil && (outcome == .value || outcome == .error)
         if isWritten, let entry = outcomeEntry(of: task, place, header, outcome, run: run, worker: worker) {
-            store.thread.submit(.finish(place, entry.header, parts: entry.parts)) { [unowned self] in
-                if case .failed(let reason, _) = $0 { say(["\(reason); its result is not stored"]) }
-            }
+            write(entry, at: place, of: worker)
         }
         let actions = store.calls.ended(task, hasValue: outcome == .value, isWritten: isWritten)
         for action in actions {
@@ -139,47 +139,7 @@ extension Engine {
         watchStore()
     }
 
-    private func outcomeEntry(
-        of task: TaskID, _ place: EntryPlace, _ about: (function: String, inputs: [String]), _ outcome: Outcome, run: Run?,
-        worker: Worker?
-    ) -> StoredTask? {
-        guard let payloads = tasks[task], let run else { return nil }
-        let entry = payloads.call.withUnsafeBytes { raw -> StoredTask? in
-            var reader = ByteReader(raw)
-            guard let layout = try? CallLayout(&reader), let arguments = try? bytes(ofPayload: raw[layout.payloadOffset...]),
-                let value = try? bytes(ofPayload: payloads.value)
-            else { return nil }
-            let functions = layout.blobs.dropFirst().prefix(1).compactMap { blobs[$0] }
-            let name = outcome == .value ? "value" : "error"
-            let names =
-                functions.map { _ in "function" } + arguments.map { _ in "arguments" } + value.map { _ in name }
-            let parts = functions + arguments + value
-            return StoredTask(
-                header: EntryHeader(
-                    key: place.key, kind: outcome == .value ? .value : .error, function: about.function,
-                    inputs: about.inputs.isEmpty ? nil : about.inputs,
-                    parts: zip(names, parts).map { .init(name: $0, length: $1.count) },
-                    resources: directives[payloads.request]?.headerValues,
-                    provenance: provenance(of: run, worker)),
-                parts: parts)
-        }
-        if entry == nil { log.write("the outcome of \(task) could not be gathered for the store") }
-        return entry
-    }
-
-    private func provenance(of run: Run, _ worker: Worker?) -> [String: HeaderValue] {
-        let duration = Double(sl_monotonic_ns() - run.begun) / 1e9
-        let start = Double(run.start) / 1e9
-        var provenance = configuration?.provenance ?? [:]
-        provenance["pid"] = .integer(Int(worker?.process ?? 0))
-        provenance["start"] = .number(start)
-        provenance["end"] = .number(start + duration)
-        provenance["duration"] = .number(duration)
-        if let tail = worker?.errorTail, !tail.isEmpty { provenance["stderr"] = .text(tail) }
-        return provenance
-    }
-
-    private func say(_ notes: [String]) {
+    func say(_ notes: [String]) {
         guard let store = callStore else { return }
         for text in notes where store.saidNotes.insert(text).inserted { note(text) }
     }

@@ -246,6 +246,7 @@ extension Engine {
         for output in worker.outputs { output.finish() }
         loop.cancel(timer: worker.stageTimer)
         if worker.command != nil { reportCommand(worker, end) }
+        writeOutcome(of: worker.id, end)
         worker.peer.link.close()
         peers[worker.peer.origin] = nil
         segments.peerIsGone(worker.peer.origin, peers: peers)

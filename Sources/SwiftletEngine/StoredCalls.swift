@@ -20,8 +20,10 @@ struct StoredCalls {
     private enum State: Equatable {
         case looking
         case running(TaskID)
-        /// Another client works on it.
-        case foreign
+        /// Another client works on it: who, in words.
+        case foreign(String)
+
+        var isForeign: Bool { if case .foreign = self { true } else { false } }
     }
 
     private struct Calls {
@@ -35,7 +37,18 @@ struct StoredCalls {
 
     var isEmpty: Bool { calls.isEmpty }
     /// Places on which another client works.
-    var foreign: [EntryPlace] { calls.filter { $0.value.state == .foreign }.map(\.key) }
+    var foreign: [EntryPlace] { calls.filter { $0.value.state.isForeign }.map(\.key) }
+
+    /// Why the store still holds a call; nil where it does not.
+    func explain(_ task: TaskID) -> String? {
+        guard let place = places[task], let all = calls[place] else { return nil }
+        switch all.state {
+        case .looking: return "its key is being looked up: \(place)"
+        case .running(task): return nil
+        case .running(let other): return "waits for \(other), an equal call, which has the same key: \(place)"
+        case .foreign(let holder): return "waits for another client, which has claimed its key: \(holder); \(place)"
+        }
+    }
 
     mutating func submit(_ task: TaskID, at place: EntryPlace) -> [StoredCallsAction] {
         places[task] = place
@@ -49,7 +62,7 @@ struct StoredCalls {
 
     /// There is a value.
     mutating func found(at place: EntryPlace) -> [StoredCallsAction] {
-        guard let all = calls[place], all.state == .looking || all.state == .foreign else { return [] }
+        guard let all = calls[place], all.state == .looking || all.state.isForeign else { return [] }
         return answer(place, all.held)
     }
 
@@ -59,13 +72,13 @@ struct StoredCalls {
         return runNext(at: place)
     }
 
-    mutating func taken(_ place: EntryPlace) {
-        if calls[place]?.state == .looking { calls[place]!.state = .foreign }
+    mutating func taken(_ place: EntryPlace, by holder: String) {
+        if calls[place]?.state == .looking { calls[place]!.state = .foreign(holder) }
     }
 
     /// Whoever worked on it is gone without having left a value.
     mutating func holderGone(_ place: EntryPlace) -> [StoredCallsAction] {
-        guard calls[place]?.state == .foreign else { return [] }
+        guard calls[place]?.state.isForeign == true else { return [] }
         calls[place]!.state = .looking
         return [.look(place)]
     }

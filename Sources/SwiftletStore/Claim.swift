@@ -38,6 +38,13 @@ public struct Claim: Codable, Hashable, Sendable {
         self.isNotQueued = isNotQueued
     }
 
+    /// Who made it, for humans.
+    public var holder: String {
+        let place = "process \(pid) on \(host)"
+        guard let job else { return place }
+        return "\(place), job \(job.id)\(job.index.map { "_\($0)" } ?? "") of \(job.system)"
+    }
+
     /// A claim of this process.
     public static func ofThisProcess() -> Claim {
         var name = [CChar](repeating: 0, count: 256)

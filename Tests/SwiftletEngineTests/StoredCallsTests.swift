@@ -54,13 +54,24 @@ import Testing
         #expect(calls.isEmpty)
     }
 
+    @Test mutating func whyTheStoreHoldsACallIsSaid() {
+        _ = calls.submit(TaskID(1), at: place)
+        #expect(calls.explain(TaskID(1)) == "its key is being looked up: \(place)")
+        _ = calls.submit(TaskID(2), at: place)
+        _ = calls.claimed(place)
+        #expect(calls.explain(TaskID(1)) == nil)
+        #expect(calls.explain(TaskID(2)) == "waits for \(TaskID(1)), an equal call, which has the same key: \(place)")
+        #expect(calls.explain(TaskID(3)) == nil)
+    }
+
     @Test mutating func anotherClientsWorkIsWaitedFor() {
         _ = calls.submit(TaskID(1), at: place)
-        calls.taken(place)
+        calls.taken(place, by: "process 7 on n1")
         #expect(calls.foreign == [place])
+        #expect(calls.explain(TaskID(1)) == "waits for another client, which has claimed its key: process 7 on n1; \(place)")
         #expect(calls.holderGone(place) == [.look(place)])
         #expect(calls.foreign == [])
-        calls.taken(place)
+        calls.taken(place, by: "process 7 on n1")
         #expect(calls.found(at: place) == [.answer([TaskID(1)])])
     }
 }

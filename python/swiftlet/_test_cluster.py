@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
+from swiftlet import _mpi
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._resources import usable_cores
+from swiftlet._resources import Resources, directives, usable_cores
 
 if TYPE_CHECKING:
     from swiftlet._connection import Settings
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 
 class _Policy(ClusterPolicy):
     owner = "TestClusterExecutor"
-    honoured = ClusterPolicy.honoured - {"restart_limit"}
+    honoured = (ClusterPolicy.honoured - {"restart_limit"}) | {
+        "cores",
+        "mpi_result",
+        "openmpi_oversubscribe",
+    }
+    options = ClusterPolicy.options | {"openmpi_oversubscribe"}
 
 
 @final
 class TestClusterExecutor(ClusterExecutor):
     """Runs each call as a job of its own on this machine, to try out what a cluster executor will do.
 
-    Arguments as ``SingleNodeExecutor``. Each call is an entry in the cache directory; the engine plays the
-    part of the batch system, so it stays until its jobs have ended when this program leaves.
+    Arguments as ``SingleNodeExecutor``; ``cores`` are MPI ranks, started by this machine's
+    ``mpiexec``. Each call is an entry in the cache directory; the engine plays the part of the batch system,
+    so it stays until its jobs have ended when this program leaves.
     """
 
     __test__ = False  # pytest takes a class whose name begins with Test for a test
@@ -51,6 +58,7 @@ class TestClusterExecutor(ClusterExecutor):
     ) -> None:
         if block_allocation:
             raise ValueError("The option block_allocation is not available with the pysqa based backend.")
+        self._oversubscribe = openmpi_oversubscribe
         super().__init__(
             Options(
                 max_workers=max_workers,
@@ -74,3 +82,15 @@ class TestClusterExecutor(ClusterExecutor):
 
     def _launcher_settings(self) -> Settings:
         return {"max_cores": usable_cores()}
+
+    def _directives(self, resources: Resources) -> Settings:
+        """``MPIUnavailableError`` if several ranks are asked for and cannot be started here."""
+        found = directives(resources)
+        if resources.cores > 1:
+            launcher = _mpi.find()
+            found.update(mpi_kind=launcher.kind, mpi_program=launcher.program)
+            if resources.mpi_result != "all":
+                found["mpi_result"] = resources.mpi_result
+            if self._oversubscribe or resources.openmpi_oversubscribe:
+                found["oversubscribe"] = 1
+        return found

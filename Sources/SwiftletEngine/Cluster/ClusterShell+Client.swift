@@ -18,7 +18,8 @@ extension ClusterShell {
         case .leave: apply(.detach)
         case .waits: apply(.somebodyWaits)
         case .explain:
-            let text = table.explain(task)
+            let holder = entryOfTask[task].flatMap { entries[$0] }.flatMap { $0.isClaimed ? nil : $0.holder }
+            let text = table.explain(task) + (holder.map { ": \($0)" } ?? "")
             engine.client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: text.utf8) }
         case .status: sendStatus(header.id)
         case .describe: try describe(header.id, Attributes(&reader))

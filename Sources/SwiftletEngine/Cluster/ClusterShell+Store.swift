@@ -22,6 +22,7 @@ extension ClusterShell {
                 apply(.looked(id, .claimed))
             case .taken(let claim, let notes):
                 note(notes)
+                entries[id]?.holder = claim.holder
                 let isOurSystem = claim.job?.system == table.systemName
                 apply(.looked(id, .taken(isOurSystem ? claim.job.map { JobID($0.id, index: $0.index) } : nil)))
             case .failed(let reason, let notes):

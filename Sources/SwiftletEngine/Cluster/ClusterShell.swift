@@ -19,6 +19,8 @@ final class ClusterShell {
         var tasks: [TaskID]
         /// Its files are ours to tidy up.
         var isClaimed = false
+        /// Whose work it is otherwise, in words.
+        var holder: String?
     }
 
     /// What an entry's outcome brought, for the actions that it leads to.

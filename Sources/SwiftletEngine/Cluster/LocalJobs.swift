@@ -12,6 +12,8 @@ final class LocalJobs: JobSystem {
     private struct Job {
         let call: JobCall
         let cores: Int
+        /// What starts the ranks of a call on several.
+        let ranks: (command: [String], variables: [String])
         var worker: WorkerID?
         var isCancelled = false
     }
@@ -41,15 +43,28 @@ final class LocalJobs: JobSystem {
 
     func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
         let wanted = (batch.directives[integer: "cores"] ?? 1) * (batch.directives[integer: "threads_per_core"] ?? 1)
+        let ranks = ranks(batch.directives)
         let ids = batch.calls.map { call in
             last += 1
             // What asks for more than there is gets all of it.
-            jobs[JobID(last)] = Job(call: call, cores: min(wanted, cores))
+            jobs[JobID(last)] = Job(call: call, cores: min(wanted, cores), ranks: ranks)
             return JobID(last)
         }
         queue += ids
         answer(.success(ids))
         startWhatFits()
+    }
+
+    /// How the ranks of a call are started, as the client says in REQUEST; empty for a call on one.
+    private func ranks(_ directives: Attributes) -> (command: [String], variables: [String]) {
+        guard let ranks = directives[integer: "cores"], ranks > 1, let program = directives[text: "mpi_program"],
+            let kind = directives[text: "mpi_kind"].flatMap(MPILauncher.Kind.init(rawValue:))
+        else { return ([], []) }
+        let launcher = MPILauncher(kind: kind, program: program, worker: [])
+        let isCrowded = ranks > cores || directives[integer: "oversubscribe"] == 1
+        return (
+            ["--step"] + launcher.command(ranks: ranks, oversubscribed: isCrowded), launcher.variables(isRoot: geteuid() == 0)
+        )
     }
 
     func query(_ ids: [JobID], answer: @escaping ([JobID: JobStatus]) -> Void) {
@@ -109,8 +124,8 @@ final class LocalJobs: JobSystem {
                 if let end { ended(id, end) } else { onChange([id: .running]) }
             }
             engine.guardian.spawn(
-                worker, arguments: job.call.command, environment: environment, directory: directory, socket: theirs,
-                output: outputWrite, errors: errorWrite)
+                worker, arguments: job.call.command + job.ranks.command, environment: environment + job.ranks.variables,
+                directory: directory, socket: theirs, output: outputWrite, errors: errorWrite)
         } catch {
             ended(id, .failed("\(error)"))
         }

@@ -24,12 +24,17 @@ public struct MPILauncher: Hashable, Sendable {
     /// The command line. It listens on the loopback interface only. Neither launcher binds: which cores the ranks get is decided by the slot. Neither asks a batch system it
     /// finds itself in: the group runs on this node.
     public func arguments(ranks: Int, oversubscribed: Bool) -> [String] {
+        command(ranks: ranks, oversubscribed: oversubscribed) + worker + ["\(ranks)"]
+    }
+
+    /// The same up to what a rank is started with.
+    public func command(ranks: Int, oversubscribed: Bool) -> [String] {
         let options: [String] =
             switch kind {
             case .hydra: ["-rmk", "user", "-launcher", "fork", "-iface", "lo", "-n", "\(ranks)"]
             case .openmpi: ["--bind-to", "none"] + (oversubscribed ? ["--oversubscribe"] : []) + ["-n", "\(ranks)"]
             }
-        return [program] + options + worker + ["\(ranks)"]
+        return [program] + options
     }
 
     /// Variables that the launcher needs, on top of what the ranks get.

@@ -29,6 +29,8 @@ ALL = (
     "cache_entries",
     "idle_cpu",
     "import_time",
+    "mpi_startup",
+    "mpi_warm_calls",
 )
 
 

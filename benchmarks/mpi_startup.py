@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 from executorlib import SingleNodeExecutor as Executorlib
 
@@ -36,7 +37,7 @@ def fresh() -> float:
     with SingleNodeExecutor(max_cores=RANKS) as executor:
         executor.submit(int).result()
         start = time.perf_counter()
-        result = executor.submit(ranks, resource_dict={"cores": RANKS}).result()
+        result: Any = executor.submit(ranks, resource_dict={"cores": RANKS}).result()
         elapsed = time.perf_counter() - start
     assert result == EXPECTED
     return elapsed

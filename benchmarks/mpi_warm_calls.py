@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from concurrent.futures import Executor
+from typing import Any
 
 from executorlib import SingleNodeExecutor as Executorlib
 
@@ -23,7 +24,7 @@ def per_second(executor: Executor, calls: int) -> float:
     with executor:
         executor.submit(ranks).result()
         start = time.perf_counter()
-        results = [future.result() for future in [executor.submit(ranks) for _ in range(calls)]]
+        results: list[Any] = [future.result() for future in [executor.submit(ranks) for _ in range(calls)]]
         elapsed = time.perf_counter() - start
     assert results == [[0, 1]] * calls
     return calls / elapsed
@@ -34,7 +35,7 @@ def swiftlet() -> Executor:
     return SingleNodeExecutor(block_allocation=True, max_workers=1, resource_dict={"cores": 2})
 
 
-def executorlib(bare: bool) -> Executor:
+def executorlib(bare: bool) -> Any:
     """The same."""
     return Executorlib(
         block_allocation=True, max_workers=1, resource_dict={"cores": 2}, disable_dependencies=bare

@@ -83,3 +83,18 @@ def breaks_preparing() -> dict[str, int]:
     if place()[2] == 1:
         raise RuntimeError("rank 1 cannot prepare")
     return {}
+
+
+def half(value: int) -> float:
+    """A call of one core that ends well."""
+    return value / 2
+
+
+def fails(value: int) -> None:
+    """One that raises."""
+    raise LookupError(value)
+
+
+def dies(value: int) -> None:
+    """One whose process ends."""
+    os._exit(3)

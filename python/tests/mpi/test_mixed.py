@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from concurrent.futures import as_completed
@@ -17,18 +16,6 @@ from swiftlet import ExecutorlibSocketError, SingleNodeExecutor
 TOTAL = 2000
 GROUPS = 40
 """How many of them are groups of 2 to 4 ranks: each costs a third of a second."""
-
-
-def half(value: int) -> float:
-    return value / 2
-
-
-def fails(value: int) -> None:
-    raise LookupError(value)
-
-
-def dies(value: int) -> None:
-    os._exit(3)
 
 
 @pytest.mark.timeout(600)
@@ -68,7 +55,7 @@ def test_two_thousand_mixed_calls_end_correctly() -> None:
                 continue
             resources["threads_per_core"] = choose.randint(1, 4)
             kind = choose.choices(["value", "error", "death"], [8, 1, 1])[0]
-            function = {"value": half, "error": fails, "death": dies}[kind]
+            function = {"value": on_ranks.half, "error": on_ranks.fails, "death": on_ranks.dies}[kind]
             future = executor.submit(function, number, resource_dict=resources)
             expected[future] = {
                 "value": expects_value(number / 2),

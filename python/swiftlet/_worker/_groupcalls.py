@@ -12,7 +12,7 @@ from swiftlet._current import running
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import SegmentConsumer, SegmentProducer
 from swiftlet._wire import Part, Stream
-from swiftlet._worker import _ending
+from swiftlet._worker import _ending, _process
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 from swiftlet._worker._group import RANK_DIED, Group, RanksFailedError
@@ -143,7 +143,7 @@ class RankWorker(Worker):
         self._group.end()
         _ending.run_exit_handlers()
         self._finalize()
-        os._exit(0)
+        _process.exit_with_libraries(0)
 
     def dump_error(self, error: BaseException) -> list[Part]:
         """What a rank sent, for a rank's error."""

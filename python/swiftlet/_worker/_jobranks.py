@@ -52,7 +52,7 @@ def run(expected: int, directory: str, key: str, result: str) -> NoReturn:
         _write(result, kind, parts)
     _ending.run_exit_handlers()
     MPI.Finalize()
-    os._exit(0)
+    _process.exit_with_libraries(0)
 
 
 def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, Any]:

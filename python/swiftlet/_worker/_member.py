@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from swiftlet._current import set_running
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer
-from swiftlet._worker import _ending, _transfer
+from swiftlet._worker import _ending, _process, _transfer
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 from swiftlet._worker._control import Control
@@ -36,7 +36,7 @@ def serve(comm: Any, control: Control, finalize: Callable[[], None]) -> NoReturn
         os._exit(status)
     _ending.run_exit_handlers()
     finalize()
-    os._exit(0)
+    _process.exit_with_libraries(0)
 
 
 class _Member:

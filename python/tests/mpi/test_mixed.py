@@ -14,7 +14,7 @@ import pytest
 from swiftlet import ExecutorlibSocketError, SingleNodeExecutor
 
 TOTAL = 2000
-GROUPS = 40
+GROUPS = 30
 """How many of them are groups of 2 to 4 ranks: each costs a third of a second."""
 
 

@@ -110,3 +110,12 @@ def test_groups_side_by_side(make: Callable[..., SingleNodeExecutor]) -> None:
     executor = make(False)
     futures = [executor.submit(on_ranks.place, value) for value in range(6)]
     assert [future.result() for future in futures] == [[(value, 2, 0), (value, 2, 1)] for value in range(6)]
+
+
+def test_a_group_takes_leave_of_its_launcher(
+    make: Callable[..., SingleNodeExecutor], warm: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        with make(warm, resource_dict={"cores": 4}) as executor:
+            executor.submit(on_ranks.place).result()
+    assert capfd.readouterr() == ("", "")

@@ -132,8 +132,9 @@ public final class Engine {
 
     /// While every worker has several short calls ahead, one turn for many of them costs less than a wake-up for each.
     private var gatheringTime: UInt64 {
-        guard let scheduler, scheduler.prefetched >= 4 * workers.count, !workers.isEmpty else { return 0 }
-        return 100_000
+        guard let scheduler, !workers.isEmpty else { return 0 }
+        let ahead = scheduler.prefetched / workers.count
+        return ahead >= 32 ? 250_000 : ahead >= 4 ? 100_000 : 0
     }
 
     /// A number for a process that is no worker.

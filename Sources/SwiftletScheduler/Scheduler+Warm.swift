@@ -27,7 +27,7 @@ extension Scheduler {
         if calls == 0 {
             // The one that was busy last goes first: its caches are warm.
             idle.prepend(worker, in: &workers)
-        } else if calls <= Patience.prefetchDepth, workers[worker].average < Patience.shortCall {
+        } else if calls <= workers[worker].prefetchDepth {
             open.append(worker, in: &workers)
         }
     }

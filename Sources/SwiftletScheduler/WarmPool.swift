@@ -45,8 +45,9 @@ enum Patience {
 
     /// Workers whose calls take less than this on average are given calls ahead.
     static let shortCall = 200_000.0
-    /// How many calls a worker is given ahead.
-    static let prefetchDepth = 16
+    /// How many calls a worker is given ahead: work for half a millisecond, within these limits.
+    static let prefetchDepth = 16...64
+    static let prefetchedWork = 500_000.0
     /// A call that has run for longer than this keeps no other call waiting behind it.
     static let behindCall = millisecond
     /// How long such a call may go unnoticed while all workers are busy.

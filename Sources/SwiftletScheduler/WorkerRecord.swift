@@ -43,6 +43,12 @@ struct WorkerRecord {
     var begun = Instant(nanoseconds: 0)
     /// Moving average of how long its calls take, in nanoseconds.
     var average = Double.infinity
+    /// How many calls it may be given ahead.
+    var prefetchDepth: Int {
+        guard average < Patience.shortCall else { return 0 }
+        let limits = Patience.prefetchDepth
+        return Int(min(max(Patience.prefetchedWork / average, Double(limits.lowerBound)), Double(limits.upperBound)))
+    }
 
     init(id: WorkerID, index: Int, state: WorkerState) {
         self.id = id

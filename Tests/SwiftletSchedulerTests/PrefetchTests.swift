@@ -4,19 +4,23 @@ import SwiftletScheduler
 import Testing
 
 @Suite struct PrefetchTests {
-    @Test func aQuickWorkerIsGivenSixteenCallsAheadWhichBeginInTurn() {
-        var trace = Trace.quick(1)
-        #expect(trace.submit(10) == begins(10, on: 1))
-        #expect(trace.submit(11).first == .assign(TaskID(11), WorkerID(1), attempt: 1))
-        for id in 12...26 as ClosedRange<UInt64> {
-            #expect(trace.submit(id) == [.assign(TaskID(id), WorkerID(1), attempt: 1)])
+    @Test(arguments: [(0, 64), (10_000, 50), (50_000, 16), (190_000, 16)] as [(UInt64, UInt64)])
+    func aQuickWorkerIsGivenHalfAMillisecondOfCallsAheadWhichBeginInTurn(nanoseconds: UInt64, ahead: UInt64) {
+        var trace = Trace.warm(1)
+        _ = trace.submit(1)
+        trace.now += nanoseconds
+        _ = trace.ends(1, on: 1)
+        let first = UInt64(10), last = first + ahead
+        #expect(trace.submit(first) == begins(first, on: 1))
+        for id in first + 1...last {
+            #expect(trace.submit(id).first == .assign(TaskID(id), WorkerID(1), attempt: 1))
         }
-        #expect(trace.submit(27) == [])
-        #expect(trace.scheduler.counts.ready == 17)
+        #expect(trace.submit(last + 1) == [])
+        #expect(trace.scheduler.counts.ready == Int(ahead) + 1)
         let next: [SchedulerAction] = [
-            .begun(TaskID(11), WorkerID(1), attempt: 1), .assign(TaskID(27), WorkerID(1), attempt: 1),
+            .begun(TaskID(first + 1), WorkerID(1), attempt: 1), .assign(TaskID(last + 1), WorkerID(1), attempt: 1),
         ]
-        #expect(trace.ends(10, on: 1) == over(10, .value) + next)
+        #expect(trace.ends(first, on: 1) == over(first, .value) + next)
     }
 
     @Test func aWorkerWithLongCallsIsGivenNothingAhead() {

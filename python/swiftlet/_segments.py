@@ -12,7 +12,6 @@ of what is sent (or was given up). A segment is sealed only then, so that SEAL n
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
 import os
 import pickle
@@ -25,6 +24,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from swiftlet import _wire
+from swiftlet._segmentmemory import SegmentMemory
 from swiftlet._wire import Part, SegmentPart
 
 SEGMENT_SIZE = 16 * 1024 * 1024
@@ -40,15 +40,14 @@ _FREED = struct.Struct("<QI")
 
 
 class _Open:
-    """A segment this process produces: its descriptor, and what is still to happen to it."""
+    """A segment this process produces: its memory, and what is still to happen to it."""
 
-    __slots__ = ("descriptor", "full", "ident", "in_memory", "offset", "sealed", "size", "unsent")
+    __slots__ = ("full", "ident", "memory", "offset", "sealed", "size", "unsent")
 
-    def __init__(self, ident: int, descriptor: int, size: int, in_memory: bool) -> None:
+    def __init__(self, ident: int, memory: SegmentMemory) -> None:
         self.ident = ident
-        self.descriptor = descriptor
-        self.size = size
-        self.in_memory = in_memory
+        self.memory = memory
+        self.size = memory.size
         self.offset = 0
         self.unsent = 0
         self.full = False
@@ -74,7 +73,7 @@ class SegmentProducer:
         self._tight = False
         self._current: _Open | None = None
         self._segments: dict[int, _Open] = {}
-        self._pool: list[tuple[int, int]] = []
+        self._pool: list[SegmentMemory] = []
         self._warned = False
 
     def store(self, buffer: bytes | bytearray | memoryview) -> SegmentPart | None:
@@ -91,7 +90,7 @@ class SegmentProducer:
                 return None
             offset = segment.offset
             try:
-                _write(segment.descriptor, view, offset)
+                segment.memory.write(view, offset)
             except OSError as error:
                 self._warn(error)
                 segment.full = True
@@ -133,19 +132,20 @@ class SegmentProducer:
             segment = self._segments.pop(segment_id, None)
             if segment is None:
                 return
-            pooled = sum(size for size, _ in self._pool)
+            pooled = sum(memory.size for memory in self._pool)
             room = len(self._pool) < _POOL_SEGMENTS and pooled + segment.size <= _POOL_BYTES
-            if segment.in_memory and not self._tight and room:
-                self._pool.append((segment.size, segment.descriptor))
+            if segment.memory.is_memory and not self._tight and room:
+                segment.memory.map()
+                self._pool.append(segment.memory)
             else:
-                os.close(segment.descriptor)
+                segment.memory.close()
 
     def close(self) -> None:
         """Closes all descriptors; what consumers have mapped stays theirs."""
         with self._lock:
             self._empty_pool()
             for segment in self._segments.values():
-                os.close(segment.descriptor)
+                segment.memory.close()
             self._segments.clear()
             self._current = None
 
@@ -166,19 +166,18 @@ class SegmentProducer:
 
     def _open(self, size: int) -> _Open:
         """A segment of at least ``size`` bytes, announced."""
-        fitting = [entry for entry in self._pool if size <= entry[0] <= 2 * size]
+        fitting = [memory for memory in self._pool if size <= memory.size <= 2 * size]
         if fitting:
-            entry = min(fitting)
-            self._pool.remove(entry)
-            size, descriptor = entry
-            in_memory = True
+            memory = min(fitting, key=lambda memory: memory.size)
+            self._pool.remove(memory)
         else:
-            descriptor, in_memory = _create(size, not self._tight)
+            memory = SegmentMemory.create(size, not self._tight)
         self._last += 1
-        segment = _Open(self.origin << 32 | self._last, descriptor, size, in_memory)
+        segment = _Open(self.origin << 32 | self._last, memory)
         self._segments[segment.ident] = segment
-        flags = 0 if in_memory else _FILE
-        self._announce(_wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(size), flags), descriptor)
+        flags = 0 if memory.is_memory else _FILE
+        frame = _wire.frame(_wire.SEGMENT, segment.ident, _SIZE.pack(memory.size), flags)
+        self._announce(frame, memory.descriptor)
         return segment
 
     def _seal_if_done(self, segment: _Open) -> None:
@@ -189,8 +188,8 @@ class SegmentProducer:
             self._tell(_wire.frame(_wire.SEAL, segment.ident))
 
     def _empty_pool(self) -> None:
-        for _, descriptor in self._pool:
-            os.close(descriptor)
+        for memory in self._pool:
+            memory.close()
         self._pool.clear()
 
     def _warn(self, error: OSError) -> None:
@@ -212,36 +211,6 @@ class InlineProducer(SegmentProducer):
     def store(self, buffer: bytes | bytearray | memoryview) -> SegmentPart | None:
         """None: the part goes inline."""
         return None
-
-
-def _create(size: int, in_memory: bool) -> tuple[int, bool]:
-    """An unnamed file of ``size`` bytes: (descriptor, whether it is memory). ``OSError`` if there is none."""
-    if in_memory and hasattr(os, "memfd_create"):
-        with contextlib.suppress(OSError):
-            return _sized(os.memfd_create("swiftlet", os.MFD_CLOEXEC), size), True
-    import tempfile  # what it imports would make every fork of a worker slower
-
-    descriptor, path = tempfile.mkstemp(prefix="swiftlet-")
-    os.unlink(path)
-    return _sized(descriptor, size), False
-
-
-def _sized(descriptor: int, size: int) -> int:
-    try:
-        os.ftruncate(descriptor, size)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _write(descriptor: int, view: memoryview, offset: int) -> None:
-    while view.nbytes:
-        written = os.pwrite(descriptor, view, offset)
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        offset += written
-        view = view[written:]
 
 
 class _Received:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swiftlet import _wire
+from swiftlet import _segmentmemory, _wire
 from swiftlet._segments import SEGMENT_SIZE, SegmentConsumer, SegmentProducer
 from swiftlet._wire import SegmentPart
 
@@ -114,12 +114,29 @@ def test_a_large_part_has_a_segment_of_its_own(pair: Pair) -> None:
 
 def test_memory_is_used_again_under_a_new_id(pair: Pair) -> None:
     large = pair.store(b"l" * (SEGMENT_SIZE + 1))
-    inode = os.fstat(pair.producer._segments[large.segment].descriptor).st_ino
+    inode = os.fstat(pair.producer._segments[large.segment].memory.descriptor).st_ino
     pair.producer.reuse(large.segment)
     again = pair.store(b"m" * SEGMENT_SIZE)
     assert again.segment != large.segment
-    assert os.fstat(pair.producer._segments[again.segment].descriptor).st_ino == inode
+    assert os.fstat(pair.producer._segments[again.segment].memory.descriptor).st_ino == inode
     assert bytes(pair.consumer.view(again)[:2]) == b"mm"
+
+
+@pytest.mark.parametrize("can_populate", [True, False])
+def test_memory_that_is_used_again_holds_what_is_written_last(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, can_populate: bool
+) -> None:
+    if not can_populate:  # as on a kernel before 5.14
+        monkeypatch.setattr(_segmentmemory, "_MADV_POPULATE_WRITE", 9999)
+    first = pair.store(b"l" * (SEGMENT_SIZE + 1))
+    seen = pair.consumer.view(first)
+    pair.producer.reuse(first.segment)
+    data = os.urandom(SEGMENT_SIZE + 4097)
+    for _ in range(2):
+        part = pair.store(data)
+        assert pair.consumer.view(part) == data
+        pair.producer.reuse(part.segment)
+    del seen
 
 
 def test_a_used_up_budget_moves_small_parts_to_files(pair: Pair) -> None:
@@ -129,7 +146,7 @@ def test_a_used_up_budget_moves_small_parts_to_files(pair: Pair) -> None:
     assert pair.told == [(_wire.SEAL, kept.segment)]
     assert pair.producer.threshold == 1024
     part = pair.store(b"f" * 2000)
-    link = os.readlink(f"/proc/self/fd/{pair.producer._segments[part.segment].descriptor}")
+    link = os.readlink(f"/proc/self/fd/{pair.producer._segments[part.segment].memory.descriptor}")
     assert "memfd" not in link
     assert link.endswith("(deleted)")
     assert pair.consumer.view(part) == b"f" * 2000

@@ -25,7 +25,7 @@ from swiftlet._inquiries import Inquiries
 from swiftlet._leftovers import Leftovers
 from swiftlet._outgoing import NOTICE_AFTER, Outgoing
 from swiftlet._output import OutputWriter
-from swiftlet._segments import SegmentConsumer, SegmentProducer
+from swiftlet._segments import Loan, SegmentConsumer, SegmentProducer
 from swiftlet._wire import AttributeValue, Part
 
 SEND_AT_ONCE = 4
@@ -255,12 +255,15 @@ class Connection:
 
     # What futures ask for
 
-    def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None]:
-        """See ``_outcome.decode``."""
+    def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None, Loan | None]:
+        """See ``_outcome.decode``. The loan is to be settled when the outcome has been kept."""
         if _outcome.is_small(body):  # most are
-            return _outcome.decode_small(body)
+            value, error = _outcome.decode_small(body)
+            return value, error, None
         task = f"task {future._ident} ({future._name})"
-        return _outcome.decode(body, task, self.consumer, self._error_of)
+        loan = Loan(self.consumer)
+        value, error = _outcome.decode(body, task, loan, self._error_of)
+        return value, error, loan
 
     def cancelled(self, future: Future[Any]) -> None:
         """The future has been cancelled: ends its call. Never waits."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from swiftlet._wire import Part
 
 if TYPE_CHECKING:
-    from swiftlet._segments import SegmentConsumer, SegmentProducer
+    from swiftlet._segments import Loan, SegmentConsumer, SegmentProducer
 
 _CHAIN_LIMIT = 20
 _PLACE = re.compile(r'  File "(.+)", line (\d+), in ')
@@ -84,7 +84,7 @@ def dump_error(error: BaseException, producer: SegmentProducer | None = None, ra
     return [data]
 
 
-def load_error(parts: Sequence[Part], consumer: SegmentConsumer | None = None) -> BaseException:
+def load_error(parts: Sequence[Part], consumer: SegmentConsumer | Loan | None = None) -> BaseException:
     """The exception, with a ``RemoteTraceback`` as its cause; what was its cause there is its context here.
 
     Never fails: ``RemoteError`` where the original cannot be made again.

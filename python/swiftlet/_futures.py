@@ -31,6 +31,7 @@ from swiftlet import _serial
 
 if TYPE_CHECKING:
     from swiftlet._outcome import CallInfo
+    from swiftlet._segments import Loan
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ _birth = threading.RLock()
 class Link(Protocol):
     """What a future needs of the connection that its call went through."""
 
-    def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None]: ...
+    def decode(self, future: Future[Any], body: bytes) -> tuple[Any, BaseException | None, Loan | None]: ...
 
     def cancelled(self, future: Future[Any]) -> None: ...
 
@@ -369,6 +370,7 @@ class Future(concurrent.futures.Future[T]):
     def _decode(self) -> None:
         """Turns the bytes into the value or the exception, if that has not been done. One thread does it."""
         token = object()
+        loan = None
         try:
             with _birth:
                 if self._phase is _UNDECODED:
@@ -378,13 +380,16 @@ class Future(concurrent.futures.Future[T]):
             body, link = self._body, self._link
             assert body is not None
             assert link is not None
-            self._result, self._exception = link.decode(self, body)
+            self._result, self._exception, loan = link.decode(self, body)
             self._decoded(_NOTHING)
             self._body = _head(body)
         except BaseException:  # Ctrl-C: the next one to ask tries again
             if self._phase is token:
                 self._decoded(_UNDECODED)
             raise
+        finally:
+            if loan is not None and self._phase is _NOTHING:
+                loan.settle()
 
     def _await_decoding(self) -> None:
         """Another thread decodes: waits for it; decodes if it was interrupted."""

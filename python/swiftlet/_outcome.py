@@ -20,7 +20,7 @@ from swiftlet._errors import (
     WorkerLostError,
     signal_name,
 )
-from swiftlet._segments import SegmentConsumer
+from swiftlet._segments import Loan
 
 _NOTHING: Mapping[int, str] = {}
 HEAD = struct.Struct("<BBHIIQQ")
@@ -114,7 +114,7 @@ def segment_parts(body: bytes) -> list[_wire.SegmentPart]:
 def decode(
     body: bytes,
     task: str,
-    consumer: SegmentConsumer,
+    consumer: Loan,
     error_of: Callable[[int], BaseException | None],
 ) -> tuple[Any, BaseException | None]:
     """The value and None, or None and the exception. ``error_of(task id)`` gives the exception of a failed
@@ -145,7 +145,7 @@ def _raised(
     task: str,
     attributes: dict[str, Any],
     parts: list[_wire.Part],
-    consumer: SegmentConsumer,
+    consumer: Loan,
 ) -> BaseException:
     """The exception that the call (or the worker's preparation) raised, with a note of where that was."""
     error = _payload.load_error(parts, consumer)

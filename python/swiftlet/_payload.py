@@ -20,7 +20,7 @@ from swiftlet._errorpayload import RemoteError, RemoteTraceback, dump_error, loa
 from swiftlet._wire import Part, SegmentPart
 
 if TYPE_CHECKING:
-    from swiftlet._segments import SegmentConsumer, SegmentProducer
+    from swiftlet._segments import Loan, SegmentConsumer, SegmentProducer
 
 __all__ = [
     "Given",
@@ -250,7 +250,7 @@ def _resolve_input(index: int, path: tuple[object, ...]) -> Any:
 
 def loads(
     parts: Sequence[Part],
-    consumer: SegmentConsumer | None = None,
+    consumer: SegmentConsumer | Loan | None = None,
     inputs: Sequence[Callable[[], object]] | None = None,
 ) -> Any:
     """The object. Parts in segments are freed when nothing refers to their memory any more, also on an error.
@@ -285,7 +285,7 @@ def loads(
         _inputs.pop()
 
 
-def discard(parts: Any, consumer: SegmentConsumer | None) -> None:
+def discard(parts: Any, consumer: SegmentConsumer | Loan | None) -> None:
     """Frees the parts of a payload that nobody will load."""
     if consumer is not None:
         for part in parts:

@@ -232,6 +232,40 @@ class _Use(weakref.ref):  # type: ignore[type-arg]
     segment: int
 
 
+class Loan:
+    """Parts that are being decoded, as a consumer hands them out: what is no longer used is not given back
+    before ``settle``. Decoding may be interrupted anywhere, and is then done again from the same parts.
+    """
+
+    def __init__(self, consumer: SegmentConsumer) -> None:
+        self._consumer = consumer
+        self._uses: list[_Use] = []
+        self._discarded: list[SegmentPart] = []
+
+    def view(self, part: SegmentPart) -> memoryview:
+        """See ``SegmentConsumer.view``."""
+        try:
+            buffer, use = self._consumer.lend(part)
+        except Exception:
+            self._discarded.append(part)
+            raise
+        self._uses.append(use)
+        return buffer
+
+    def discard(self, part: SegmentPart) -> None:
+        """See ``SegmentConsumer.discard``."""
+        self._discarded.append(part)
+
+    def settle(self) -> None:
+        """The parts have been decoded, once and for all: what is not in use is given back now or when that
+        ends.
+        """
+        while self._uses:
+            self._consumer.settle(self._uses.pop())
+        while self._discarded:
+            self._consumer.discard(self._discarded.pop())
+
+
 class FreedSegments(deque[int]):
     """Takes what is no longer used of shared segments, and sees to it that the engine soon hears of it.
 
@@ -272,14 +306,25 @@ class SegmentConsumer:
         ``OSError`` or ``ValueError`` if it cannot be mapped; the part is freed then, too.
         """
         try:
-            owner = self._map(part)
+            buffer, use = self.lend(part)
         except BaseException:
             self.freed.append(part.segment)
             raise
+        self.settle(use)
+        return buffer
+
+    def lend(self, part: SegmentPart) -> tuple[memoryview, _Use]:
+        """The same, but the part is not freed before ``settle(use)``."""
+        owner = self._map(part)
         use = _Use(owner, self._unused)
         use.segment = part.segment
+        return pickle.PickleBuffer(owner).raw()[: part.length], use
+
+    def settle(self, use: _Use) -> None:
+        """The part is freed when nothing refers to it any more, or now."""
         self._uses[id(use)] = use
-        return pickle.PickleBuffer(owner).raw()[: part.length]
+        if use() is None:
+            self._unused(use)
 
     def discard(self, part: SegmentPart) -> None:
         """The part was delivered and nobody will look at it."""
@@ -343,5 +388,5 @@ class SegmentConsumer:
             return (ctypes.c_ubyte * room).from_buffer(mapping, part.offset)
 
     def _unused(self, use: _Use) -> None:
-        self._uses.pop(id(use), None)
-        self.freed.append(use.segment)
+        if self._uses.pop(id(use), None) is not None:  # else it is lent, or this has been said already
+            self.freed.append(use.segment)

@@ -8,6 +8,7 @@ The payload is a pickle of a dict of builtins: ``type``, ``message``, ``tracebac
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import os
 import pickle
@@ -138,7 +139,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _dump_one(error: BaseException) -> bytes | None:
     """A pickle of an exception that was seen to give an equal one; None if there is none."""
-    for form in (error, _Rebuilt(error)):
+    for form in (error, _Regrouped(error) if _is_group(error) else _Rebuilt(error)):
         try:
             data = _pickle(form)
             loaded = _load_one(data)
@@ -170,6 +171,30 @@ class _Rebuilt:
         state = {name: value for name, value in error.__dict__.items() if _is_picklable(value)}
         args = tuple(value if _is_picklable(value) else repr(value) for value in error.args)
         return _rebuild, (type(error), args, state)
+
+
+def _is_group(error: BaseException) -> bool:
+    kind = getattr(builtins, "BaseExceptionGroup", None)  # Python 3.11
+    return kind is not None and isinstance(error, kind)
+
+
+class _Regrouped(_Rebuilt):
+    """Pickles a group of exceptions one by one: a member that cannot be made again spoils no others."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        group: Any = self._error
+        _, (kind, _, state) = super().__reduce__()
+        members = [(_dump_one(member), _type_name(member), _text_of(member)) for member in group.exceptions]
+        return _regroup, (kind, group.message, members, state)
+
+
+def _regroup(
+    kind: Any, message: str, members: list[tuple[bytes | None, str, str]], state: dict[str, object]
+) -> BaseException:
+    made = [_load_one(data) or RemoteError(name, text) for data, name, text in members]
+    group: BaseException = kind.__new__(kind, message, made)
+    group.__dict__.update(state)
+    return group
 
 
 def _rebuild(kind: type[BaseException], args: tuple[object, ...], state: dict[str, object]) -> BaseException:

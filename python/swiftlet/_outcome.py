@@ -215,7 +215,9 @@ def _how_lost(reason: str, attributes: dict[str, Any]) -> str:
         how = f"its process exited with status {status} before it gave a result"
     else:
         return reason or "its process died"
-    return f"{how}: {reason}" if reason and reason not in how else how
+    if reason in how or (number is not None and reason.startswith(f"was ended by signal {number} ")):
+        return how
+    return f"{how}: {reason}"
 
 
 def _history(attempts: tuple[str, ...]) -> str:

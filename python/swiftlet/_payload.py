@@ -37,6 +37,7 @@ __all__ = [
 
 _PLAIN = frozenset((int, float, str, bool, type(None), bytes))
 _THRESHOLD = 64 * 1024
+_DEPTH = 6
 _NAMELESS = "<dynamic-code>"  # what newer versions of cloudpickle put for the file of a function by value
 
 _dumps_plain = pickle.dumps
@@ -210,17 +211,36 @@ def _needs_cloudpickle(data: bytes) -> bool:
 
 
 def _explain_unpicklable(obj: object, error: Exception, reference: Reference | None) -> str:
-    """The error's own words, and which member of ``obj`` it is about, if that can be found one level down."""
+    """The error's own words, and where in ``obj`` what it is about lies, if that can be found."""
     text = str(error) or type(error).__name__
     if not isinstance(error, (TypeError, pickle.PicklingError, AttributeError)):
         text = f"{type(error).__name__}: {text}"
+    place = _place_of_unpicklable(obj, reference)
+    if _is_call(obj):  # the object itself is none of the user's
+        return f"{text} ({place})" if place else text
     message = f"cannot pickle an object of type {type(obj).__name__!r}: {text}"
-    for name, member in _members(obj):
-        try:
-            _dump_quietly(member, reference)
-        except Exception:
-            return f"{message} ({name} of type {type(member).__name__!r})"
-    return message
+    return f"{message} ({place})" if place else message
+
+
+def _place_of_unpicklable(obj: object, reference: Reference | None) -> str:
+    """The names of the members that lead to what cannot be pickled, and its type; empty if it is ``obj``."""
+    names: list[str] = []
+    while len(names) < _DEPTH:
+        for name, member in _members(obj):
+            try:
+                _dump_quietly(member, reference)
+            except Exception:
+                names.append(name)
+                obj = member
+                break
+        else:
+            break
+    return f"{', '.join(names)} of type {type(obj).__name__!r}" if names else ""
+
+
+def _is_call(obj: object) -> bool:
+    """Whether this is what ``submit`` sends: the arguments and the keyword arguments of a call."""
+    return type(obj) is tuple and len(obj) == 2 and type(obj[0]) is tuple and type(obj[1]) is dict
 
 
 def _dump_quietly(obj: object, reference: Reference | None) -> None:
@@ -228,6 +248,10 @@ def _dump_quietly(obj: object, reference: Reference | None) -> None:
 
 
 def _members(obj: object) -> list[tuple[str, object]]:
+    if _is_call(obj):
+        args, kwargs = obj  # type: ignore[misc]
+        named = [(f"argument {key!r}", value) for key, value in kwargs.items()]
+        return [(f"argument {number}", value) for number, value in enumerate(args, 1)] + named
     if isinstance(obj, dict):
         return [(f"item {key!r:.60}", value) for key, value in list(obj.items())[:1000]]
     if isinstance(obj, (list, tuple)):

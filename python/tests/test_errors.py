@@ -109,11 +109,51 @@ def test_the_last_words_of_a_call_right_behind_another_one(warm):
         assert [future.result(30) for future in before] == list(range(1, 21))
 
 
+class Unmakeable(ValueError):
+    def __reduce__(self):
+        raise RuntimeError("it has no pickle")
+
+
+def raise_group():
+    group = sys.modules["builtins"].__dict__["ExceptionGroup"]
+    raise group("many", [ValueError(1), Awkward(3, detail="more"), group("inner", [Unmakeable("x")])])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups of exceptions")
+def test_a_group_of_exceptions_arrives_with_all_its_members(warm):
+    error = warm.submit(raise_group).exception(60)
+    assert str(error) == "many (3 sub-exceptions)"
+    first, second, inner = error.exceptions
+    assert (type(first), first.args) == (ValueError, (1,))
+    assert (type(second), second.detail) == (Awkward, "more")
+    assert (type(inner.exceptions[0]), str(inner.exceptions[0])) == (Unmakeable, "x")
+
+
+class Holder:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "place"),
+    [
+        ((threading.Lock(),), {}, "argument 1 of type 'lock'"),
+        ((1, {"a": [Holder()]}), {}, "argument 2, item 'a', item 0, attribute 'lock' of type 'lock'"),
+        ((1,), {"key": (1, threading.Lock())}, "argument 'key', item 1 of type 'lock'"),
+    ],
+)
+def test_an_argument_that_cannot_be_pickled_is_named(warm, args, kwargs, place):
+    with pytest.raises(InputError, match="an argument of 'print' cannot be sent to a worker") as caught:
+        warm.submit(print, *args, **kwargs)
+    assert str(caught.value).endswith(f"({place})")
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_is_killed(executor, number):
     with pytest.raises(WorkerLostError, match=number.name) as raised:
         executor.submit(die_by, number).result(30)
     assert raised.value.signal == number
+    assert str(raised.value).count(number.name) == 1
     assert executor.submit(operator.add, 1, 2).result(30) == 3
 
 

@@ -249,7 +249,8 @@ def _dump_quietly(obj: object, reference: Reference | None) -> None:
 
 def _members(obj: object) -> list[tuple[str, object]]:
     if _is_call(obj):
-        args, kwargs = obj  # type: ignore[misc]
+        call: Any = obj
+        args, kwargs = call
         named = [(f"argument {key!r}", value) for key, value in kwargs.items()]
         return [(f"argument {number}", value) for number, value in enumerate(args, 1)] + named
     if isinstance(obj, dict):

@@ -79,20 +79,28 @@ extension Engine {
         spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
         spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
         spawner.onClose = { [unowned self, unowned agent] in agentIsGone(agent, $0 ?? "its agent is gone") }
-        link.send(.agentSetup, id: 0) { bytes in
-            var attributes = Attributes()
-            attributes[list: "argv"] = configuration.argv
-            attributes[list: "env"] = configuration.environment
-            attributes[text: "cwd"] = configuration.directory
-            attributes.write(to: &bytes)
-        }
+        sendSetup(to: agent)
         if agents.count == 1 { beat() }
         log.write("agent on \(name) is there")
         agentFailures[node] = nil
         apply(.nodeUp(node))
     }
 
-    private func receivedFromAgent(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, _ agent: Agent) throws {
+    /// Tells an agent how workers are started.
+    /// - Parameter keepsGPUs: which GPUs they see is what the agent's own environment says.
+    func sendSetup(to agent: Agent, keepsGPUs: Bool = false) {
+        guard let configuration else { return }
+        agent.link.send(.agentSetup, id: 0) { bytes in
+            var attributes = Attributes()
+            attributes[list: "argv"] = configuration.argv
+            attributes[list: "env"] = configuration.environment
+            attributes[text: "cwd"] = configuration.directory
+            if keepsGPUs { attributes[integer: "keep_gpus"] = 1 }
+            attributes.write(to: &bytes)
+        }
+    }
+
+    func receivedFromAgent(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, _ agent: Agent) throws {
         let worker = agent.relayed[WorkerID(UInt32(truncatingIfNeeded: header.id))]
         let stream = RelayStream(flags: header.flags)
         switch FrameType(rawValue: header.type) {

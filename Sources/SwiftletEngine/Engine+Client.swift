@@ -68,11 +68,12 @@ extension Engine {
         scheduler = Scheduler(
             mode: configuration.isWarm ? .warm(count: configuration.maxWorkers ?? 1, request: request) : .fresh,
             capacity: configuration.capacity, restartLimit: configuration.restartLimit)
+        if let settings = configuration.flux { connectToFlux(settings, configuration) }
         for blob in configuration.initBlobs { blobs.use(blob) }
         for (id, request) in requests { apply(.define(id, request)) }
         if configuration.usesAgents {
             startAgents(on: Set(configuration.inventory.nodes.indices))
-        } else if configuration.launch == .forkServer, configuration.nodes == nil {
+        } else if configuration.launch == .forkServer, configuration.nodes == nil, flux == nil {
             startForkServer()
         }
         startPool()

@@ -75,7 +75,7 @@ extension Engine {
         switch end {
         case .exited(let status): report.add("exitStatus", integer: Int(status))
         case .signalled(let signal): report.add("signal", integer: Int(signal))
-        case .memoryLimit: return  // the task is lost with that reason, as any other
+        case .memoryLimit, .taken: return  // the task is lost with that reason, as any other
         case .failed(let reason):
             failed = true
             report.add("code", text: "refused")

@@ -18,6 +18,7 @@ extension Engine {
             return store.thread.submit(.close) { [unowned self] _ in finish() }
         }
         if !agentSteps.isEmpty { return dismissAgents() }
+        if let flux, !(flux.isDismissing && flux.openJobs.isEmpty) { return dismissFlux() }
         ending = .goodbye
         guard !client.link.isClosed else { return shutDown() }
         client.link.send(.goodbye, id: 0)
@@ -29,6 +30,7 @@ extension Engine {
         log.write("fails: \(reason)")
         ending = .goodbye
         client.link.send(.goodbye, id: 0) { $0.append(contentsOf: reason.utf8) }
+        endFluxJobs()
         loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
     }
 
@@ -43,7 +45,8 @@ extension Engine {
         }
         ending = .goodbye
         client.link.close()
-        guard !workers.isEmpty else { return shutDown() }
+        endFluxJobs()
+        guard !workers.isEmpty || flux?.openJobs.isEmpty == false else { return shutDown() }
         for worker in workers.values { terminate(worker) }
         loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
     }
@@ -53,6 +56,7 @@ extension Engine {
         guard ending != .done else { return }
         ending = .done
         for agent in agents.values { agent.link.close() }
+        flux?.instance.close()
         listener?.close()
         guardian.close()
         client.link.close()

@@ -104,7 +104,7 @@ extension Engine {
             case .memoryLimit(let limit, let used):
                 attributes[integer: "memory_limit"] = Int(clamping: limit)
                 attributes[integer: "memory_used"] = Int(clamping: used)
-            case .failed, nil: break
+            case .failed, .taken, nil: break
             }
         case .cancelled(let origin): attributes[integer: "origin"] = origin.map { Int($0.rawValue) }
         case .inputFailed(let origin): attributes[integer: "origin"] = Int(origin.rawValue)

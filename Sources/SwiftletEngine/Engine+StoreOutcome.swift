@@ -49,7 +49,7 @@ extension Engine {
         switch end {
         case .exited(let status): outcome.header.provenance?["exit_status"] = .integer(Int(status))
         case .signalled(let signal): outcome.header.provenance?["signal"] = .integer(Int(signal))
-        case .memoryLimit, .failed, nil: break
+        case .memoryLimit, .failed, .taken, nil: break
         }
         write(outcome, at: place)
     }

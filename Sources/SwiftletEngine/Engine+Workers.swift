@@ -24,6 +24,7 @@ extension Engine {
         guard let configuration else { return }
         let settings = SlotVariables(
             slot, request: request, gpuVariable: configuration.gpuVariable, name: "\(getpid())-\(id.rawValue)")
+        if flux != nil { return startInFlux(id, index: index, request: request, slot: slot, settings) }
         if configuration.nodes != nil {
             return startElsewhere(id, index: index, request: request, slot: slot, settings)
         }
@@ -150,6 +151,7 @@ extension Engine {
             // It may be heard, and its result too, before the one that forked it is.
             if worker.process == 0, let process = attributes[integer: "pid"] { worker.process = pid_t(clamping: process) }
             worker.hasGreeted = true
+            if flux != nil, worker.isFresh { apply(.workerReady(worker.id)) }
             worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
@@ -181,7 +183,8 @@ extension Engine {
     /// Ends a worker's process by stages.
     func end(_ id: WorkerID, politely: Bool) {
         guard let worker = workers[id] else { return }
-        if politely {
+        // What still waits for resources has nothing to finish.
+        if politely, flux?.isWaiting(id) != true {
             worker.peer.link.send(.end, id: 0)
             advance(worker, to: .finishing, after: Grace.finish)
         } else {
@@ -253,5 +256,6 @@ extension Engine {
         observe(.workerDown, worker: worker.id, end: end)
         apply(.workerEnded(worker.id, end))
         workers[worker.id] = nil
+        workerIsGoneInFlux(worker.id)
     }
 }

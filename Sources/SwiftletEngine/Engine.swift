@@ -49,6 +49,8 @@ public final class Engine {
     var forkServersFailed = 0
     var forkServerFault: ForkServerFault?
     var peers: [UInt32: Peer] = [:]
+    /// The instance of Flux that workers run in; nil: they do not.
+    var flux: FluxBackend?
     /// Jobs of Flux that the client submits for us.
     var submissions: [UInt64: (Result<FluxJobID, FluxFault>) -> Void] = [:]
     var lastSubmission: UInt64 = 0

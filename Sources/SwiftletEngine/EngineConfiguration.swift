@@ -39,6 +39,8 @@ public struct EngineConfiguration: Sendable {
     public var trustedOwners: [UInt32]
     /// What starts processes on nodes; nil: everything runs on this machine.
     public var nodes: (any NodeLauncher)?
+    /// The instance of Flux that starts workers; nil: none.
+    var flux: FluxSettings?
     /// Each node of the inventory has an agent, which runs what need not be a step of its own.
     public var usesAgents: Bool
     /// What a step of one process runs.
@@ -90,11 +92,12 @@ public struct EngineConfiguration: Sendable {
         stepWorker = attributes[list: "step_worker"] ?? []
         usesAgents = attributes[integer: "agents"] == 1
         switch attributes[text: "nodes_by"] {
-        case nil: nodes = nil
+        case nil, "flux": nodes = nil
         case "slurm":
             nodes = try Srun(attributes, environment: environment, hasGPUs: inventory.nodes.contains { !$0.gpus.isEmpty })
         case let other?: throw WireError("CONFIGURE names the unknown launcher \(other)")
         }
+        flux = try FluxSettings(attributes)
         gpuVariable = attributes[text: "gpu_variable"]
         inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
@@ -102,7 +105,9 @@ public struct EngineConfiguration: Sendable {
     }
 
     var capacity: Capacity {
-        Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers, inventory: inventory)
+        var capacity = Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers, inventory: inventory)
+        capacity.startsLate = flux != nil
+        return capacity
     }
 }
 

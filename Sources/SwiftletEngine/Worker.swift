@@ -28,8 +28,8 @@ final class Worker {
     let id: WorkerID
     let peer: Peer
     let outputs: [OutputReader]
-    /// The process that started it.
-    let spawner: Spawner
+    /// Who started it.
+    let spawner: any WorkerSignals
     let isFresh: Bool
     /// What it holds.
     let slot: Slot
@@ -66,7 +66,7 @@ final class Worker {
     /// It said that it is ready, or (fresh) it has its call.
     var isUp = false
 
-    init(id: WorkerID, peer: Peer, outputs: [OutputReader], spawner: Spawner, isFresh: Bool, slot: Slot) {
+    init(id: WorkerID, peer: Peer, outputs: [OutputReader], spawner: any WorkerSignals, isFresh: Bool, slot: Slot) {
         self.id = id
         self.peer = peer
         self.outputs = outputs

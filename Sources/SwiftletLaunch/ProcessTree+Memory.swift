@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import Glibc
+package import Glibc
 
 // How much memory a call uses: that of a process and of all below it.
 extension ProcessTree {

@@ -8,6 +8,8 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
     case memoryLimit(UInt64, used: UInt64)
     /// It could not be started, or its connection was lost in another way; the text says why.
     case failed(String)
+    /// Somebody else ended it while it ran; the text says who, and why.
+    case taken(String)
 
     public var description: String {
         switch self {
@@ -15,7 +17,7 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         case .signalled(let signal): "was ended by signal \(signal)\(Self.name(of: signal).map { " (\($0))" } ?? "")"
         case .memoryLimit(let limit, let used):
             "used \(Self.megabytes(used)) MB of memory, more than the \(Self.megabytes(limit)) MB of its memory_max, and was ended"
-        case .failed(let reason): reason
+        case .failed(let reason), .taken(let reason): reason
         }
     }
 
@@ -32,7 +34,7 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .exited(let status): status << 8
         case .signalled(let signal): signal
-        case .memoryLimit: 9
+        case .memoryLimit, .taken: 9
         case .failed: 1 << 8
         }
     }

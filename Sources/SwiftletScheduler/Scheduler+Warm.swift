@@ -40,9 +40,9 @@ extension Scheduler {
         }
     }
 
-    mutating func workerReady(_ id: WorkerID) {
-        guard isWarm, let worker = workersByID[UInt64(id.rawValue)], workers[worker].state == .starting
-        else { return }
+    mutating func workerReady(_ id: WorkerID, at now: Instant) {
+        guard let worker = workersByID[UInt64(id.rawValue)], workers[worker].state == .starting else { return }
+        guard isWarm else { return startClock(of: worker, at: now) }
         workers[worker].state = .ready
         pool.deathsBeforeReady = 0
         enlist(worker)

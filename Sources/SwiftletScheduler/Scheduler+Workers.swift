@@ -47,9 +47,15 @@ extension Scheduler {
         tally.ready -= 1
         tally.running += 1
         actions.append(.begun(call.id, workers[worker].id, attempt: Int(tasks[call.task].attempts)))
-        if let limit = classes[Int(tasks[call.task].requestClass)].request.timeLimit {
-            clock.set(worker, to: now.advanced(by: limit))
-        }
+        if isWarm || !capacity.startsLate { startClock(of: worker, at: now) }
+    }
+
+    /// The time limit of the worker's call begins.
+    mutating func startClock(of worker: Place, at now: Instant) {
+        guard let call = workers[worker].calls.first, call.task.isSomewhere,
+            let limit = classes[Int(tasks[call.task].requestClass)].request.timeLimit
+        else { return }
+        clock.set(worker, to: now.advanced(by: limit))
     }
 
     /// The worker says that its call has ended.

@@ -106,7 +106,7 @@ public struct Scheduler {
         case .resolveExternal(let id, let outcome): resolveExternal(id, outcome, into: &actions)
         case .cancel(let id, let onlyIfNotStarted): cancel(id, onlyIfNotStarted: onlyIfNotStarted, into: &actions)
         case .release(let id): release(id, into: &actions)
-        case .workerReady(let id): workerReady(id)
+        case .workerReady(let id): workerReady(id, at: now)
         case .workerLeaves(let id): workerLeaves(id, into: &actions)
         case .nodeLost(let node): nodeLost(node, into: &actions)
         case .nodeUp(let node): nodeUp(node, at: now, into: &actions)

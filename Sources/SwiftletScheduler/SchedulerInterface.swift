@@ -9,6 +9,9 @@ public struct Capacity: Hashable, Sendable {
     public var workers: Int?
     /// Where they run.
     public var inventory: Inventory
+    /// Workers may wait for a slot elsewhere after they were started: the time limit of a fresh worker's call begins with
+    /// `workerReady`.
+    public var startsLate = false
 
     public init(cores: Int? = nil, workers: Int? = nil, inventory: Inventory) {
         self.cores = cores
@@ -52,7 +55,7 @@ public enum SchedulerEvent: Sendable {
     /// Nobody at the client refers to this ended task any more.
     case release(TaskID)
 
-    /// A warm worker is ready for its first call. (Fresh workers get their call at once.)
+    /// A warm worker is ready for its first call. (Fresh workers get their call at once; see `Capacity.startsLate`.)
     case workerReady(WorkerID)
     /// A worker could not prepare. Warm (its init function failed): the pool can run nothing, all its calls are refused.
     /// Fresh: its call is refused.

@@ -27,6 +27,18 @@ import Testing
         #expect(trace.pass(milliseconds: 60_000) == [])
     }
 
+    /// Where workers wait for a slot elsewhere, that is not the call's time.
+    @Test func waitingElsewhereIsNotCounted() {
+        var capacity = Capacity(cores: 1)
+        capacity.startsLate = true
+        var trace = Trace(scheduler: Scheduler(mode: .fresh, capacity: capacity, restartLimit: 0))
+        trace.define(2, ResourceRequest(timeLimit: 5_000_000_000))
+        #expect(trace.submit(1, request: 2).wake == nil)
+        #expect(trace.pass(milliseconds: 60_000) == [])
+        #expect(trace.send(.workerReady(WorkerID(1))).wake == 65_000)
+        #expect(trace.pass(milliseconds: 5_000).outcomes == [1: .timeLimit])
+    }
+
     @Test func anEarlierDeadlineMovesTheWake() {
         var trace = Trace.fresh(cores: 3)
         for (id, seconds) in [(2, 9), (3, 4), (4, 6)] as [(UInt32, UInt64)] {

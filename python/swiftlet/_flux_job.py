@@ -3,31 +3,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
+from swiftlet import _flux_instance
+from swiftlet._addresses import listening_address
+from swiftlet._engine_process import find_binary
+from swiftlet._errors import ResourceError
+from swiftlet._flux_submit import FluxSubmitter
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._policy import Policy
+from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._resources import Resources, check_fits
+from swiftlet._session import worker_command
 
 if TYPE_CHECKING:
+    from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
 
 
 class _Policy(Policy):
     owner = "FluxJobExecutor"
+    honoured = EVERYWHERE | {"cores", "exclusive", "gpus_per_core", "mpi_result", "num_nodes", "step"}
+
+    def refuse_options(self, **options: Any) -> None:
+        """Flux never puts more ranks on cores than there are."""
+        if options.get("openmpi_oversubscribe"):
+            raise ValueError(
+                "Oversubscribing is not supported for the executorlib.flux.PyFLuxExecutor backend."
+                "Please use oversubscribe=False instead of oversubscribe=True."
+            )
+        super().refuse_options(**options)
+
+    def check(self, resources: Resources, limit: int | None) -> None:
+        """What can never fit Flux refuses, in its own words; here only what no job can be."""
+        check_fits(resources, limit)
+        if resources.num_nodes > resources.cores:
+            raise ResourceError(
+                f"num_nodes={resources.num_nodes} is more than cores={resources.cores}: "
+                "each node needs a rank"
+            )
+
+    def request(self, resources: Resources) -> Mapping[str, Any]:
+        """The attributes of REQUEST. Nodes and GPUs are Flux's to give: they are asked of it alone."""
+        settings: dict[str, Any] = dict(resources.request())
+        for key, name in (
+            ("nodes", "step_nodes"),
+            ("exclusive", "step_exclusive"),
+            ("gpus_per_core", "step_gpus"),
+        ):
+            if key in settings:
+                settings[name] = settings.pop(key)
+        if resources.step:
+            settings["step"] = 1
+        if resources.cwd is not None:
+            settings["step_directory"] = os.path.abspath(resources.cwd)
+            os.makedirs(resources.cwd, exist_ok=True)
+        return settings
 
 
 @final
 class FluxJobExecutor(InteractiveExecutor):
     """Runs Python calls on the resources of the Flux instance this program runs in.
 
-    As ``SingleNodeExecutor``; besides, ``pmi_mode``: how MPI ranks find each other (pmix, pmi1 or pmi2);
-    ``flux_executor``: a ``flux.job.FluxExecutor`` of the user's; ``flux_executor_nesting``: each worker is a
-    Flux instance of its own; ``flux_log_files``: what workers print goes to files.
-    """
+    As ``SingleNodeExecutor``. Calls on one core share jobs that hold cores as long as calls come, so a call
+    costs milliseconds; calls on several cores (MPI ranks) or nodes, exclusive ones, and those with
+    ``resource_dict={"step": True}`` are Flux jobs of their own.
 
-    _missing = "the launcher that starts workers as Flux jobs"
+    ``pmi_mode``: how MPI ranks find each other (pmix, pmi1 or pmi2). ``flux_executor``: a
+    ``flux.job.FluxExecutor`` of the user's, which submits the jobs. ``flux_executor_nesting``: each call, or
+    each worker of a block allocation, gets an instance of its own with its cores, in which it may open a
+    FluxJobExecutor. ``flux_log_files``: each call, or each worker, is a job of its own, whose output goes to
+    ``flux_<number>.out`` and ``.err`` in its directory.
+
+    Raises ``AllocationError`` if there is no instance, with what to do.
+    """
 
     def __init__(
         self,
@@ -52,28 +104,98 @@ class FluxJobExecutor(InteractiveExecutor):
         restart_limit: int = 0,
         openmpi_oversubscribe: bool = False,
     ) -> None:
+        _flux_instance.check_pmi_mode(pmi_mode)
         self._pmi_mode = pmi_mode
         self._flux_executor = flux_executor
-        self._flux_executor_nesting = flux_executor_nesting
-        self._flux_log_files = flux_log_files
-        super().__init__(
-            Options(
-                max_workers=max_workers,
-                cache_directory=cache_directory,
-                max_cores=max_cores,
-                resource_dict=resource_dict,
-                hostname_localhost=hostname_localhost,
-                block_allocation=block_allocation,
-                init_function=init_function,
-                disable_dependencies=disable_dependencies,
-                refresh_rate=refresh_rate,
-                plot_dependency_graph=plot_dependency_graph,
-                plot_dependency_graph_filename=plot_dependency_graph_filename,
-                export_workflow_filename=export_workflow_filename,
-                log_obj_size=log_obj_size,
-                wait=wait,
-                restart_limit=restart_limit,
-                openmpi_oversubscribe=openmpi_oversubscribe,
-            ),
-            _Policy(),
+        self._nesting = flux_executor_nesting
+        self._log_files = flux_log_files
+        options = Options(
+            max_workers=max_workers,
+            cache_directory=cache_directory,
+            max_cores=max_cores,
+            resource_dict=resource_dict,
+            hostname_localhost=hostname_localhost,
+            block_allocation=block_allocation,
+            init_function=init_function,
+            disable_dependencies=disable_dependencies,
+            refresh_rate=refresh_rate,
+            plot_dependency_graph=plot_dependency_graph,
+            plot_dependency_graph_filename=plot_dependency_graph_filename,
+            export_workflow_filename=export_workflow_filename,
+            log_obj_size=log_obj_size,
+            wait=wait,
+            restart_limit=restart_limit,
+            openmpi_oversubscribe=openmpi_oversubscribe,
         )
+        self._instance = None if options.only_draws else _flux_instance.instance()
+        super().__init__(options, _Policy())
+        if self._instance is not None and self._submits:
+            assert self._session is not None
+            FluxSubmitter(flux_executor, self._instance.uri, self._session.connection)
+
+    @property
+    def _submits(self) -> bool:
+        """Jobs are submitted by this process, not by the engine."""
+        return self._flux_executor is not None or (self._instance is not None and not self._instance.owned)
+
+    def _capacity(self) -> int:
+        assert self._instance is not None
+        return self._instance.cores
+
+    def _worker_count(self) -> int:
+        assert self._instance is not None
+        count = super()._worker_count()
+        cores = count * self._resources.total_cores
+        if cores > self._instance.cores:
+            raise ResourceError(
+                "The number of requested cores is larger than the available cores "
+                f"{self._instance.cores} < {cores}"
+            )
+        return count
+
+    def _launcher_shown(self) -> dict[str, Any]:
+        return {
+            "spawner": "flux",
+            "pmi_mode": self._pmi_mode,
+            "flux_executor": self._flux_executor,
+            "flux_executor_nesting": self._nesting,
+            "flux_log_files": self._log_files,
+        }
+
+    def _launcher_settings(self) -> Settings:
+        instance = self._instance
+        assert instance is not None
+        settings: dict[str, Any] = {
+            "nodes_by": "flux",
+            "engine": find_binary(),
+            "step_worker": worker_command("_step.py"),
+            "flux_directory": _private_directory(shared=not instance.is_here),
+        }
+        if not instance.is_here:
+            peers = [node.name for node in instance.nodes]
+            settings["listen_address"] = listening_address(peers, self._options.hostname_localhost)
+        if instance.uri is not None:
+            settings["flux_uri"] = instance.uri
+        if self._pmi_mode is not None:
+            settings["flux_pmi"] = self._pmi_mode
+        if self._nesting:
+            settings["flux_nesting"] = 1
+        if self._log_files:
+            settings["flux_own_jobs"] = 1
+            settings["flux_logs"] = os.path.abspath(self._resources.cwd or os.getcwd())
+        if self._submits:
+            settings["flux_submit"] = 1
+        return settings
+
+    @classmethod
+    def _group_settings(cls) -> Settings:
+        return {"worker": worker_command("rank.py")}
+
+
+def _private_directory(shared: bool) -> str:
+    """A new directory that only this user may enter; ``shared``: where other nodes see it, too."""
+    parent = None
+    if shared:
+        parent = os.path.join(os.path.expanduser("~"), ".cache", "swiftlet")
+        os.makedirs(parent, mode=0o700, exist_ok=True)
+    return tempfile.mkdtemp(prefix="swiftlet-flux-", dir=parent)

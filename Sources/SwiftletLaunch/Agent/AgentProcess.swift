@@ -13,6 +13,8 @@ public final class AgentProcess {
     private let guardian: Spawner
     private var server: AgentForkServer?
     private var setup: Attributes?
+    /// Which GPUs its workers see, where its own environment says it.
+    private var gpuVariables: [String] = []
     private var workers: [UInt32: AgentWorker] = [:]
     private var lastHeard: UInt64 = 0
     private var failure: String?
@@ -94,6 +96,7 @@ public final class AgentProcess {
             var attributes = try Attributes(body: body)
             attributes[list: "env"] = NodeEnvironment.of(
                 client: attributes[list: "env"] ?? [], agent: processEnvironment(), node: node)
+            if attributes[integer: "keep_gpus"] == 1 { gpuVariables = NodeEnvironment.gpuVariables(processEnvironment()) }
             setup = attributes
         case .hello:
             guard header.id == protocolVersion else {
@@ -105,6 +108,8 @@ public final class AgentProcess {
     }
 
     private func spawn(_ id: UInt32, _ attributes: Attributes) {
+        var attributes = attributes
+        if !gpuVariables.isEmpty { attributes[list: "variables"] = (attributes[list: "variables"] ?? []) + gpuVariables }
         do {
             let isProgram = attributes[list: "argv"] != nil
             let spawner = isProgram ? guardian : try forkServer().spawner
@@ -141,7 +146,7 @@ public final class AgentProcess {
         guard let worker = workers[id.rawValue] else { return }
         switch end {
         case .failed(let reason): worker.failed(reason)
-        case .exited, .signalled, .memoryLimit: worker.ended(status: end.waitStatus, peak: 0)
+        case .exited, .signalled, .memoryLimit, .taken: worker.ended(status: end.waitStatus, peak: 0)
         }
     }
 

@@ -13,6 +13,11 @@ public enum NodeEnvironment {
         client.filter { !isPlace(name(of: $0)) } + agent.filter { isOfJob(name(of: $0)) } + ["\(nodeVariable)=\(node)"]
     }
 
+    /// Of an environment, what says which GPUs a process sees.
+    public static func gpuVariables(_ environment: [String]) -> [String] {
+        environment.filter { ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].contains(name(of: $0)) }
+    }
+
     private static func name(of variable: String) -> Substring { variable.prefix { $0 != "=" } }
 
     /// Says where (and as which part of something larger) a process runs.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
+import Glibc
+import SwiftletFlux
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletScheduler
+import SwiftletTransport
+import SwiftletWire
+
+// Workers in an instance of Flux: what every one of them has in common, whether it is a job or runs on a lease.
+extension Engine {
+    /// How long the jobs of an executor may take to end when it ends, in nanoseconds.
+    private static let farewell: UInt64 = 10_000_000_000
+
+    func connectToFlux(_ settings: FluxSettings, _ configuration: EngineConfiguration) {
+        do throws(FluxFault) {
+            let instance = try FluxInstance(socket: try FluxAddress.socketPath(settings.uri), loop: loop)
+            let backend = FluxBackend(
+                instance: instance,
+                jobs: FluxWorkerJobs(
+                    settings: settings, environment: configuration.environment, directory: configuration.directory))
+            flux = backend
+            guardian.removeAtEnd(settings.directory)
+            backend.onSignal = { [unowned self] in signalInFlux($0, $1) }
+            if settings.submitsThroughClient { instance.submitter = { [unowned self] in submitThroughClient($0, $1, $2) } }
+            instance.onReady = { [unowned self] in fluxIsReady($0) }
+            instance.onLost = { [unowned self] in fluxIsLost($0) }
+        } catch {
+            fail(FluxAddress.hint(for: error, uri: settings.uri))
+        }
+    }
+
+    private func fluxIsReady(_ facts: FluxFacts) {
+        guard let flux else { return }
+        log.write("Flux \(facts.version): \(facts.resources.nodes.count) nodes, \(facts.resources.coreCount) cores")
+        flux.facts = facts
+        flux.leases = FluxLeases(
+            coreCount: facts.resources.coreCount, coresPerNode: facts.resources.nodes.map(\.cores.count).max() ?? 0,
+            gpusPerNode: facts.resources.nodes.map(\.gpus.count).max() ?? 0)
+        let early = flux.early
+        flux.early = []
+        for id in early { if let worker = flux.workers[id] { request(worker) } }
+    }
+
+    private func fluxIsLost(_ fault: FluxFault) {
+        guard let flux, !flux.isDismissing else { return }
+        fail("the Flux instance is lost: \(fault)")
+    }
+
+    /// Starts a worker in the instance. It exists from now on: what is sent to it waits until it has connected.
+    func startInFlux(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
+        guard let flux, let configuration else { return }
+        let fluxWorker = FluxWorker(id: id, index: index, request: request, settings: settings)
+        do {
+            let link: Link
+            var ticket: Ticket?
+            if flux.isOwnJob(request) {
+                let (expected, itsTicket) = try makeExpectedLink()
+                (link, ticket) = (expected, itsTicket)
+            } else {
+                let relay = RelayLink(worker: id.rawValue, loop: loop)
+                fluxWorker.link = relay
+                link = relay
+            }
+            let outputs = [RelayStream.output, .errors].map { stream in
+                OutputReader(keepsTail: stream == .errors, loop: loop) { [weak fluxWorker] count in
+                    fluxWorker?.lease?.agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) {
+                        $0.append(integer: UInt64(count))
+                    }
+                }
+            }
+            let worker = Worker(
+                id: id, peer: makePeer(link), outputs: outputs, spawner: flux, isFresh: !configuration.isWarm, slot: slot)
+            worker.ticket = ticket
+            flux.workers[id] = fluxWorker
+            introduce(worker, index: index)
+            if flux.facts == nil { flux.early.append(id) } else { self.request(fluxWorker) }
+        } catch {
+            apply(.workerEnded(id, .failed("\(error)")))
+        }
+    }
+
+    private func request(_ worker: FluxWorker) {
+        guard let flux else { return }
+        if flux.isOwnJob(worker.request) {
+            startJob(of: worker)
+        } else {
+            flux.leases.want(
+                worker.id,
+                FluxLeases.Shape(
+                    cores: worker.request.cores * worker.request.threadsPerCore,
+                    gpus: worker.request.cores * worker.request.step.gpusPerCore))
+            settleFluxSoon()
+        }
+    }
+
+    /// Ends a worker's processes by a signal, wherever it is.
+    private func signalInFlux(_ id: WorkerID, _ signal: Int32) {
+        guard let flux, let worker = flux.workers[id] else { return }
+        if let agent = worker.lease?.agent { return agent.spawner.signal(id, signal) }
+        if let job = worker.job {
+            if job.ending == nil { flux.instance.cancel(job, note: "ended by its executor") }
+            if signal == SIGKILL { flux.instance.signal(job, SIGKILL) }
+            return
+        }
+        // It was not started yet.
+        flux.early.removeAll { $0 == id }
+        _ = flux.leases.unwant(id)
+        if let worker = workers[id] { gone(worker, .signalled(signal)) }
+    }
+
+    /// A worker is gone, with everything of it.
+    func workerIsGoneInFlux(_ id: WorkerID) {
+        guard let flux, flux.workers.removeValue(forKey: id) != nil else { return }
+        flux.leases.freed(id, at: Instant(nanoseconds: sl_monotonic_ns()))
+        settleFluxSoon()
+    }
+
+    /// Writes a file that only this user can read, without touching a file system on this thread.
+    func writeTicket(_ ticket: Ticket, _ name: String, _ action: @escaping (String?) -> Void) {
+        guard let flux, let output = try? makePipe(), let errors = try? makePipe() else { return action(nil) }
+        for descriptor in [output.reading, errors.reading] { closeDescriptor(descriptor) }
+        let path = "\(flux.jobs.settings.directory)/\(name)"
+        let helper = nextHelper()
+        jobProcesses[helper] = { [unowned self] end in
+            guard let end else { return }  // it has started
+            if end != .exited(status: 0) { log.write("the ticket \(path) cannot be written: \(end)") }
+            action(end == .exited(status: 0) ? path : nil)
+        }
+        guardian.spawn(
+            helper, arguments: ["/bin/sh", "-c", "umask 077; cat >\"$0\"", path], environment: configuration?.environment ?? [],
+            input: Array(ticket.line.utf8), socket: nil, output: output.writing, errors: errors.writing)
+    }
+
+    // MARK: - The end
+
+    /// Everything has ended: jobs of this executor that Flux still has are ended, then the client hears of the end.
+    func dismissFlux() {
+        guard let flux, !flux.isDismissing else { return }
+        flux.isDismissing = true
+        endFluxJobs()
+        loop.schedule(after: Self.farewell) { [unowned self] in
+            flux.openJobs = [:]
+            finish()
+        }
+        finishIfFluxIsDone()
+    }
+
+    /// Leases end by themselves when their agents' connections close; what waits in Flux's queue is taken out of it.
+    func endFluxJobs() {
+        guard let flux else { return }
+        var actions: [FluxLeases.Action] = []
+        flux.leases.endAll(into: &actions)
+        carryOut(actions)
+        for job in flux.openJobs.values { flux.instance.cancel(job, note: "its executor has ended") }
+    }
+
+    func track(_ job: FluxJob, _ action: @escaping (FluxJob.Ending) -> Void) {
+        guard let flux else { return }
+        flux.openJobs[ObjectIdentifier(job)] = job
+        job.onEnd = { [unowned self] ending in
+            flux.openJobs[ObjectIdentifier(job)] = nil
+            action(ending)
+            finishIfFluxIsDone()
+        }
+    }
+
+    private func finishIfFluxIsDone() {
+        if let flux, flux.isDismissing, flux.openJobs.isEmpty { finish() }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletFlux
+import SwiftletLaunch
+import SwiftletModel
+import SwiftletTransport
+
+/// A lease as the engine holds it: its job, and the agent once that has connected.
+final class FluxLease {
+    let id: LeaseID
+    let shape: FluxLeases.Shape
+    let places: Int
+    var job: FluxJob?
+    var ticket: Ticket?
+    var agent: Agent?
+    /// It was given back.
+    var isEnding = false
+
+    init(id: LeaseID, shape: FluxLeases.Shape, places: Int) {
+        self.id = id
+        self.shape = shape
+        self.places = places
+    }
+}
+
+/// A worker as the engine asks Flux for it.
+final class FluxWorker {
+    let id: WorkerID
+    let index: Int
+    let request: ResourceRequest
+    let settings: SlotVariables
+    /// Of a worker on a lease: its link waits for the agent.
+    var link: RelayLink?
+    var lease: FluxLease?
+    /// Of a worker that is a job.
+    var job: FluxJob?
+    var isAllocated = false
+    var ending: FluxJob.Ending?
+    var outputHasEnded = true
+
+    init(id: WorkerID, index: Int, request: ResourceRequest, settings: SlotVariables) {
+        self.id = id
+        self.index = index
+        self.request = request
+        self.settings = settings
+    }
+}
+
+/// What an engine knows of the instance of Flux that its workers run in.
+final class FluxBackend: WorkerSignals {
+    let instance: FluxInstance
+    let jobs: FluxWorkerJobs
+    var facts: FluxFacts?
+    var leases = FluxLeases(coreCount: 0, coresPerNode: 0, gpusPerNode: 0)
+    var held: [LeaseID: FluxLease] = [:]
+    var workers: [WorkerID: FluxWorker] = [:]
+    /// Started by the scheduler before the instance was ready.
+    var early: [WorkerID] = []
+    var timer: UInt64 = 0
+    var willSettle = false
+    private var freshLogs = 0
+    /// Jobs that Flux has not said the end of.
+    var openJobs: [ObjectIdentifier: FluxJob] = [:]
+    var isDismissing = false
+    /// A timer for the connections of agents runs.
+    var isBeating = false
+    /// Sends a signal to a worker's processes.
+    var onSignal: (WorkerID, Int32) -> Void = { _, _ in }
+
+    init(instance: FluxInstance, jobs: FluxWorkerJobs) {
+        self.instance = instance
+        self.jobs = jobs
+    }
+
+    func signal(_ worker: WorkerID, _ signal: Int32) { onSignal(worker, signal) }
+
+    /// The number in the name of a worker's files: a warm one's place in the pool, else how many were before it.
+    func nextLog(of worker: FluxWorker, isWarm: Bool) -> Int {
+        if isWarm { return worker.index }
+        defer { freshLogs += 1 }
+        return freshLogs
+    }
+
+    /// Whether a worker has not been given resources yet.
+    func isWaiting(_ id: WorkerID) -> Bool { workers[id].map { $0.lease == nil && !$0.isAllocated } ?? false }
+
+    /// Whether a worker is a job of its own; else an agent runs it.
+    func isOwnJob(_ request: ResourceRequest) -> Bool {
+        jobs.settings.nests || jobs.settings.ownJobs || request.isGroup || request.step.isAskedFor
+            || request.step.isExclusive || request.step.nodes != nil
+    }
+}

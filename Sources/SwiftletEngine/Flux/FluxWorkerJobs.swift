@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletFlux
+import SwiftletLaunch
+import SwiftletModel
+
+/// The jobs an executor submits, as data.
+struct FluxWorkerJobs: Sendable {
+    var settings: FluxSettings
+    /// `NAME=value`, of the client.
+    var environment: [String]
+    var directory: String?
+
+    /// Reads the ticket into the standard input of the first task, and removes it. Others read nothing.
+    private static let withTicket = """
+        if [ "${FLUX_TASK_RANK:-0}" = 0 ]; then exec <"$0" || exit 90; rm -f "$0"; else exec </dev/null; fi; exec "$@"
+        """
+
+    private func spec(_ program: [String], ticket: String, variables: [String]) -> Jobspec {
+        var spec = Jobspec(command: ["/bin/sh", "-c", Self.withTicket, ticket] + program)
+        spec.directory = directory
+        spec.environment = SwiftletLaunch.environment(environment, with: variables).compactMap { FluxEnvironment.variable($0) }
+        return spec
+    }
+
+    /// A job that holds `places` places for workers on one node, with an agent.
+    func lease(_ shape: FluxLeases.Shape, places: Int, ticket: String) -> Jobspec {
+        var spec = spec([settings.engine, "agent"], ticket: ticket, variables: [])
+        spec.name = "swiftlet"
+        spec.coresPerTask = shape.cores * places
+        spec.gpusPerTask = shape.gpus * places
+        spec.options["pmi"] = "off"
+        spec.standardOutput = .file("/dev/null")
+        return spec
+    }
+
+    /// A job for one worker: a process, a group of MPI ranks, or the first process of an instance.
+    /// - Parameter file: where its output goes, without the ending; nil: Flux keeps it.
+    func worker(
+        _ request: ResourceRequest, program: [String], ticket: String, variables: [String], file: String?
+    ) -> Jobspec {
+        var spec = spec(program, ticket: ticket, variables: variables)
+        spec.name = "swiftlet"
+        spec.tasks = request.cores
+        spec.coresPerTask = request.threadsPerCore
+        spec.gpusPerTask = request.step.gpusPerCore
+        spec.nodes = request.step.nodes
+        spec.isExclusive = request.step.isExclusive
+        if spec.isExclusive, spec.nodes == nil { spec.nodes = 1 }
+        if let directory = request.step.directory { spec.directory = directory }
+        // Seconds are kept by the engine, from the start of the call; this is for the case that it cannot.
+        if let limit = request.timeLimit { spec.duration = (Double(limit) / 1e9).rounded(.up) + 60 }
+        if let file {
+            spec.standardOutput = .file(file + ".out")
+            spec.standardErrors = .file(file + ".err")
+        }
+        if settings.nests {
+            spec.command = ["flux", "broker"] + spec.command
+            spec.onePerNode = true
+            spec.options["mpi"] = "none"
+            spec.options["exit-timeout"] = "none"
+        } else {
+            spec.options["pmi"] = request.isGroup ? settings.pmi.map { .string($0) } : "off"
+        }
+        return spec
+    }
+}

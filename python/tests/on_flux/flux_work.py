@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of this folder run inside Flux."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def exits(status: int) -> None:
+    os._exit(status)
+
+
+def dies_by(signal: int) -> None:
+    os.kill(os.getpid(), signal)
+
+
+def raises(text: str) -> None:
+    raise ValueError(text)
+
+
+def opens(path: str) -> str:
+    """Opens a fifo: returns when somebody has written to it."""
+    with open(path) as file:
+        return file.read()
+
+
+def tells_and_opens(told: str, path: str) -> str:
+    """Writes its process and job to a fifo, then waits for another one."""
+    with open(told, "w") as file:
+        file.write(f"{os.getpid()} {os.environ.get('FLUX_JOB_ID')}")
+    return opens(path)
+
+
+def rank_of_all(value: int) -> tuple[int, int, int]:
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    return comm.Get_rank(), comm.Get_size(), comm.allreduce(value)
+
+
+def rank_and_gpus() -> tuple[int, str | None]:
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.Get_rank(), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def rank_one_raises() -> None:
+    from mpi4py import MPI
+
+    if MPI.COMM_WORLD.Get_rank() == 1:
+        raise ValueError("rank 1")
+    MPI.COMM_WORLD.barrier()
+
+
+def sizes_below(cores: list[int]) -> list[int]:
+    """The cores of this instance, and of instances in it that get these numbers of cores."""
+    from swiftlet import FluxJobExecutor, _flux_instance
+
+    own = _flux_instance.instance().cores
+    if not cores:
+        return [own]
+    with FluxJobExecutor(flux_executor_nesting=True, hostname_localhost=True) as executor:
+        inner = executor.submit(sizes_below, cores[1:], resource_dict={"threads_per_core": cores[0]})
+        return [own, *inner.result(120)]
+
+
+def opened(init: int) -> dict[str, Any]:
+    return {"base": init}
+
+
+def based(number: int, base: int) -> int:
+    return number + base

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""FluxJobExecutor: functions on several MPI ranks, each group a Flux job of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import flux_work as work
+import pytest
+from flux_nodes import CORES_PER_NODE, Instance
+
+from swiftlet import FluxJobExecutor
+
+pytest.importorskip("mpi4py")
+
+PATIENCE = 120
+
+
+@pytest.fixture
+def make(instance: Instance) -> Callable[..., FluxJobExecutor]:
+    return partial(FluxJobExecutor, hostname_localhost=True)
+
+
+@pytest.fixture
+def executor(make: Callable[..., FluxJobExecutor]) -> Iterator[FluxJobExecutor]:
+    with make() as executor:
+        yield executor
+
+
+def test_ranks(executor: FluxJobExecutor) -> None:
+    ranks = executor.submit(work.rank_of_all, 3, resource_dict={"cores": 2}).result(PATIENCE)
+    assert ranks == [(0, 2, 6), (1, 2, 6)]
+
+
+def test_more_ranks_than_a_node_holds(executor: FluxJobExecutor) -> None:
+    count = CORES_PER_NODE + 2
+    ranks = executor.submit(work.rank_of_all, 1, resource_dict={"cores": count}).result(PATIENCE)
+    assert ranks == [(rank, count, count) for rank in range(count)]
+
+
+def test_ranks_on_nodes(executor: FluxJobExecutor, instance: Instance) -> None:
+    resources: Any = {"cores": 2, "num_nodes": 2}
+    ranks = executor.submit(work.rank_of_all, 1, resource_dict=resources).result(PATIENCE)
+    assert ranks == [(0, 2, 2), (1, 2, 2)]
+    newest = instance.run("jobs", "-a", "--count=1", "--no-header", "--format={nnodes} {ntasks}")
+    assert newest.split() == ["2", "2"]
+
+
+def test_between_serial_calls(executor: FluxJobExecutor) -> None:
+    """mpi4py in a serial call is alone; a group finds its cores although serial calls keep coming."""
+    many = [executor.submit(work.rank_of_all, 1) for _ in range(24)]
+    group = executor.submit(work.rank_of_all, 1, resource_dict={"cores": 4})
+    assert len(group.result(PATIENCE)) == 4
+    assert [future.result(PATIENCE) for future in many] == [(0, 1, 1)] * 24
+    single: Any = {"step": True}
+    assert executor.submit(work.rank_of_all, 1, resource_dict=single).result(PATIENCE) == (0, 1, 1)
+
+
+def test_warm_ranks(make: Callable[..., FluxJobExecutor]) -> None:
+    with make(max_workers=2, block_allocation=True, resource_dict={"cores": 2}) as executor:
+        for results in executor.map(work.rank_of_all, range(20)):
+            assert [entry[:2] for entry in results] == [(0, 2), (1, 2)]
+
+
+def test_each_rank_sees_its_own_gpu(executor: FluxJobExecutor) -> None:
+    resources: Any = {"cores": 2, "gpus_per_core": 1, "num_nodes": 1}
+    seen = executor.submit(work.rank_and_gpus, resource_dict=resources).result(PATIENCE)
+    assert sorted(gpus for _, gpus in seen) == ["0", "1"]
+
+
+def test_a_rank_raises(executor: FluxJobExecutor) -> None:
+    with pytest.raises(ValueError, match="rank 1"):
+        executor.submit(work.rank_one_raises, resource_dict={"cores": 2}).result(PATIENCE)
+    assert executor.submit(work.square, 2).result(PATIENCE) == 4
+
+
+def test_a_pmi_that_ranks_do_not_get_is_refused(make: Callable[..., FluxJobExecutor]) -> None:
+    """Flux passes over a PMI it does not have, and every rank is alone: said, not computed."""
+    with make(pmi_mode="pmix") as executor:
+        with pytest.raises(RuntimeError, match="started 2 ranks, but MPI says that there is 1"):
+            executor.submit(work.rank_of_all, 1, resource_dict={"cores": 2}).result(PATIENCE)

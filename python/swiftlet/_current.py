@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 VARIABLE = "SWIFTLET_SLOT"
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""By which libraries are told how many threads a process may have."""
 
 
 @final

@@ -8,7 +8,7 @@ from concurrent.futures import Future as StandardFuture
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from swiftlet import _serial
+from swiftlet import _map, _serial
 from swiftlet._errors import NotYetAvailableError, ResourceError
 from swiftlet._executor import BaseExecutor
 from swiftlet._futures import Future
@@ -157,11 +157,22 @@ class EngineExecutor(BaseExecutor):
         return self._session
 
     def _prepare(self, fn: Callable[..., Any]) -> Any:
-        return self._taker().function(fn)
+        taker = self._taker()
+        return fn if self._derives_submit() else taker.function(fn)
 
     def _submit_calls(self, function: Any, calls: tuple[Any, ...] | list[tuple[Any, ...]]) -> Future[Any]:
+        if self._derives_submit():
+            if isinstance(calls, tuple):
+                return self.submit(function, *calls)
+            return self.submit(_map.run_chunk, function, calls)
         self._taker().look()
         return self._dispatch(function, (calls, {}) if isinstance(calls, tuple) else calls, self._resources)
+
+    def _derives_submit(self) -> bool:
+        """Whether a user's class has a ``submit`` of its own: then ``map`` calls that, as the standard
+        library's.
+        """
+        return type(self).submit is not EngineExecutor.submit
 
     def batched(self, iterable: Iterable[StandardFuture[Any]], n: int) -> list[Future[list[Any]]]:
         """See ``BaseExecutor.batched``."""

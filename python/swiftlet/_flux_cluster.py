@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from swiftlet import _entries, _flux_instance
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
@@ -56,7 +56,6 @@ class _Policy(ClusterPolicy):
             raise self.unavailable("cores", resources.cores)
 
 
-@final
 class FluxClusterExecutor(ClusterExecutor):
     """Submits each call as a job of the Flux instance it runs in; the program may leave and come back.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from swiftlet import _flux_instance
 from swiftlet._addresses import listening_address
@@ -64,7 +64,6 @@ class _Policy(Policy):
         return settings
 
 
-@final
 class FluxJobExecutor(InteractiveExecutor):
     """Runs Python calls on the resources of the Flux instance this program runs in.
 

@@ -146,7 +146,7 @@ class InteractiveExecutor(EngineExecutor):
         }
         if options.block_allocation:
             shown.update(
-                init_function=options.init_function, queue_join_on_shutdown=True, restart_limit=restart_limit
+                init_function=options.init_function, queue_join_on_shutdown=False, restart_limit=restart_limit
             )
         else:
             shown["max_cores"] = options.max_cores

@@ -28,6 +28,11 @@ def chunks(iterables: list[Any], size: int) -> Iterator[list[tuple[Any, ...]]]:
         yield chunk
 
 
+def run_chunk(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> list[Any]:
+    """What each of the calls of a chunk returns, where a chunk is a call like others."""
+    return [function(*arguments) for arguments in calls]
+
+
 def results(
     submit: Callable[[Any], Future[Any]],
     work: Iterator[Any],

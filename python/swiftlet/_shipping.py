@@ -21,15 +21,8 @@ from typing import Any
 
 from swiftlet import _alias, _payload
 from swiftlet._callables import by_value_modules, travels_by_reference
+from swiftlet._current import THREAD_VARIABLES
 from swiftlet._errors import InputError
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 IDENTITY = (
     "PMI_",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from swiftlet import _mpi
 from swiftlet._claims import Claim
@@ -91,14 +91,13 @@ def check_ranks(resources: Resources) -> None:
         )
 
 
-@final
 class SingleNodeExecutor(InteractiveExecutor):
     """Runs Python calls on this machine: by default each in a clean interpreter state of its own, with
     ``block_allocation=True`` in workers that stay.
 
     Args:
         max_workers: How many calls run at once; with ``block_allocation`` the number of workers.
-        cache_directory: Not available yet.
+        cache_directory: Where results are kept: an equal call of any executor with this directory finds them.
         max_cores: How many cores running calls may use together: cores times threads. By default, if
             ``max_workers`` is not given either, what this process may use.
         resource_dict: What each call gets unless its ``submit`` says otherwise; see ``ResourceDict``.

@@ -9,7 +9,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, cast
 
 from swiftlet import _batch_options, _entries, _mpi
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
@@ -85,7 +85,6 @@ def compiled(template: str) -> Template:
     return Template(template)
 
 
-@final
 class SlurmClusterExecutor(ClusterExecutor):
     """Queues each call as a batch job; the program may leave and come back.
 

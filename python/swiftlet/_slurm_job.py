@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from swiftlet import _slurm_allocation
 from swiftlet._addresses import listening_address
@@ -91,7 +91,6 @@ class _Policy(Policy):
         return settings
 
 
-@final
 class SlurmJobExecutor(InteractiveExecutor):
     """Runs Python calls on the nodes of the Slurm allocation this program runs in (salloc, sbatch).
 

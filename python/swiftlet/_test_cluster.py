@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from swiftlet import _mpi
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
@@ -26,7 +26,6 @@ class _Policy(ClusterPolicy):
     options = ClusterPolicy.options | {"openmpi_oversubscribe"}
 
 
-@final
 class TestClusterExecutor(ClusterExecutor):
     """Runs each call as a job of its own on this machine, to try out what a cluster executor will do.
 

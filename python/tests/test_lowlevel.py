@@ -249,6 +249,16 @@ def test_the_spawners_commands(monkeypatch, tmp_path):
         many.generate_command(command)
 
 
+def test_threads_of_a_worker(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for threads, expected in ((1, "7"), (3, "3")):
+        interface = interface_bootup(
+            list(SERIAL), connections=SubprocessSpawner(threads_per_core=threads), hostname_localhost=True
+        )
+        assert interface.send_and_receive_dict(call(os.getenv, "OMP_NUM_THREADS")) == {"result": expected}
+        interface.shutdown()
+
+
 def test_without_a_connection_nothing_happens():
     interface_send(None, {"a": 1})
     assert interface_receive(None) == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Packages that take an executor, used on ours as their documentation says (S51, S52): nothing is adapted."""
+"""Packages that take an executor, used on ours as they document it (S51 to S53): nothing is adapted."""
 
 from __future__ import annotations
 
@@ -83,6 +83,17 @@ def test_s52_pipefunc_counts_the_workers_of_what_it_takes_for_executorlib(tmp_pa
     command = [sys.executable, "-m", "swiftlet.compat", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["True"]), done.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="omp4py needs Python 3.10")
+@pytest.mark.parametrize("options", [{}, {"block_allocation": True, "max_workers": 1}], ids=["fresh", "warm"])
+def test_s53_omp4py_has_the_threads_that_were_asked_for(options):
+    from openmp_work import pi
+
+    with SingleNodeExecutor(max_cores=4, resource_dict={"threads_per_core": 4}, **options) as executor:
+        value, threads = executor.submit(pi, 100_000).result()
+    assert value == pytest.approx(3.14, abs=0.1)  # six standard deviations are 0.03
+    assert threads == 4
 
 
 def test_adaptive_learns_a_function(warm):

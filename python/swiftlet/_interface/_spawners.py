@@ -11,6 +11,8 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+from swiftlet._current import THREAD_VARIABLES
+
 _GRACE = 5.0
 
 
@@ -63,6 +65,7 @@ class SubprocessSpawner(BaseSpawner):
         self._process = subprocess.Popen(
             self.generate_command(command_lst),
             cwd=self._cwd,
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -71,6 +74,11 @@ class SubprocessSpawner(BaseSpawner):
     def generate_command(self, command_lst: list[str]) -> list[str]:
         """The command that is run for ``command_lst``."""
         return command_lst
+
+    def _environment(self) -> dict[str, str]:
+        """This program's; with several threads wanted, libraries of threads are told how many."""
+        count = self._threads_per_core
+        return {**os.environ, **(dict.fromkeys(THREAD_VARIABLES, str(count)) if count > 1 else {})}
 
     def poll(self) -> bool:
         """Whether the process runs."""

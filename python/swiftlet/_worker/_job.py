@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from swiftlet import _entries
+from swiftlet._current import THREAD_VARIABLES
 from swiftlet._entries import OUTCOME, TASK, Buffer, Entry
 from swiftlet._worker import _jobcall, _process, _provenance
 
@@ -29,13 +30,6 @@ FINISH_SECONDS = 10.0
 _LOOK_SECONDS = 2.0
 """How often it is seen whether the task has been taken back."""
 _STDERR_TAIL = 4096
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
@@ -108,7 +102,7 @@ def _has_value(directory: str, key: str) -> bool:
 
 def _set_threads(resources: dict[str, Any]) -> None:
     threads = resources.get("threads_per_core")
-    for name in _THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         if threads is not None and threads > 1:
             os.environ[name] = str(threads)
         else:

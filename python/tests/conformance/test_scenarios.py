@@ -213,6 +213,32 @@ def test_s59_the_package_needs_little():
     assert needed == ["cloudpickle>=3"]
 
 
+def test_s59_without_what_is_not_needed_all_but_that_works(tmp_path):
+    (tmp_path / "program.py").write_text(
+        "import sys\n"
+        "for name in 'h5py jinja2 yaml mpi4py numpy pandas pydantic pysqa networkx IPython'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from swiftlet import SingleNodeExecutor, get_cache_data\n"
+        "from swiftlet.api import TestClusterExecutor\n"
+        "for options in ({}, {'block_allocation': True, 'max_workers': 1}):\n"
+        "    with SingleNodeExecutor(**options) as executor:\n"
+        "        assert executor.submit(sum, [1, 1]).result() == 2\n"
+        "with TestClusterExecutor(cache_directory='cache') as executor:\n"
+        "    assert executor.submit(sum, [1, 1]).result() == 2\n"
+        "assert len(get_cache_data('cache')) == 1\n"
+        "with SingleNodeExecutor(max_cores=2) as executor:\n"
+        "    try:\n"
+        "        executor.submit(sum, [1, 1], resource_dict={'cores': 2})\n"
+        "    except ImportError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "install mpi4py" in done.stdout
+
+
 def test_s61_resizing_while_calls_run(kind, make, tmp_path):
     if not kind.stays or kind.detaches:
         return

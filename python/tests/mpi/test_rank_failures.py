@@ -21,7 +21,7 @@ from swiftlet import ExecutorlibSocketError, SingleNodeExecutor
 
 @pytest.mark.parametrize("barrier", [False, True], ids=["others go on", "others wait for it"])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_rank_that_raises(executor: SingleNodeExecutor, rank: int, barrier: bool) -> None:
+def test_w7_a_rank_that_raises(executor: SingleNodeExecutor, rank: int, barrier: bool) -> None:
     future = executor.submit(on_ranks.raises_on, rank, barrier)
     with pytest.raises(ValueError, match=f"rank {rank} is unhappy") as caught:
         future.result()
@@ -109,7 +109,7 @@ def _program(path: Path, source: str) -> str:
     return str(path)
 
 
-def test_no_mpiexec(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_w6_no_mpiexec(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWIFTLET_MPIEXEC", "/no/such/mpiexec")
     with SingleNodeExecutor(max_cores=2) as executor:
         with pytest.raises(ImportError, match="no mpiexec was found"):
@@ -117,14 +117,14 @@ def test_no_mpiexec(monkeypatch: pytest.MonkeyPatch) -> None:
         assert executor.submit(sum, [1, 1]).result() == 2
 
 
-def test_no_mpi4py(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_w6_no_mpi4py(monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mpi4py" else found(name))
     with pytest.raises(ImportError, match=r"mpi4py is required.*install mpi4py"):
         SingleNodeExecutor(max_cores=2, resource_dict={"cores": 2})
 
 
-def test_an_mpiexec_that_does_not_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_w6_an_mpiexec_that_does_not_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = _program(tmp_path / "mpiexec", "import sys; sys.exit('no licence')")
     monkeypatch.setenv("SWIFTLET_MPIEXEC", broken)
     with SingleNodeExecutor(max_cores=2) as executor:
@@ -132,7 +132,9 @@ def test_an_mpiexec_that_does_not_work(monkeypatch: pytest.MonkeyPatch, tmp_path
             executor.submit(on_ranks.place, resource_dict={"cores": 2})
 
 
-def test_an_mpiexec_that_starts_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, warm: bool) -> None:
+def test_w6_an_mpiexec_that_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, warm: bool
+) -> None:
     source = "import sys\nprint('HYDRA')\nif '--version' not in sys.argv: sys.exit('the node is on fire')"
     monkeypatch.setenv("SWIFTLET_MPIEXEC", _program(tmp_path / "mpiexec", source))
     options: dict[str, Any] = {"block_allocation": True, "max_workers": 1} if warm else {"max_cores": 2}
@@ -171,7 +173,7 @@ sys.exit(max(process.wait() for process in started))
     assert time.monotonic() - start < 60
 
 
-def test_more_ranks_than_there_are(make: Callable[..., SingleNodeExecutor]) -> None:
+def test_w10_more_ranks_than_there_are(make: Callable[..., SingleNodeExecutor]) -> None:
     executor = make(False)
     with pytest.raises(ValueError, match="larger than the available number of cores"):
         executor.submit(on_ranks.place, resource_dict={"cores": 5})

@@ -19,6 +19,41 @@ def test_the_result_is_the_list_by_rank(executor: SingleNodeExecutor) -> None:
     assert executor.submit(on_ranks.total, 5).result() == [15, 15]
 
 
+def calc_mpi(i):
+    """As executorlib's documentation writes it."""
+    from mpi4py import MPI
+
+    size = MPI.COMM_WORLD.Get_size()
+    rank = MPI.COMM_WORLD.Get_rank()
+    return i, size, rank
+
+
+@pytest.mark.parametrize("place", ["submit", "constructor", "workers that stay"])
+def test_s02_s03_s14_the_documented_function(place: str) -> None:
+    resources: dict[str, Any] = {"cores": 2, "openmpi_oversubscribe": True}
+    options: dict[str, Any] = {} if place == "submit" else {"resource_dict": resources}
+    if place == "workers that stay":
+        options.update(block_allocation=True, max_workers=1)
+    with SingleNodeExecutor(
+        **({"max_cores": 2} if not options.get("block_allocation") else {}), **options
+    ) as exe:
+        fs = exe.submit(calc_mpi, 3, **({"resource_dict": resources} if place == "submit" else {}))
+        assert fs.result() == [(3, 2, 0), (3, 2, 1)]
+
+
+def test_w14_a_kept_result_is_of_so_many_ranks(
+    make: Callable[..., SingleNodeExecutor], tmp_path: Any
+) -> None:
+    for _ in range(2):
+        with make(False, cache_directory=str(tmp_path / "cache")) as executor:
+            assert executor.submit(on_ranks.place, 1).result() == [(1, 2, 0), (1, 2, 1)]
+            assert executor.submit(on_ranks.place, 1, resource_dict={"cores": 1}).result() == (1, 1, 0)
+            three = {"cores": 3}
+            assert executor.submit(on_ranks.place, 1, resource_dict=three).result() == [
+                (1, 3, rank) for rank in range(3)
+            ]
+
+
 def test_four_ranks(make: Callable[..., SingleNodeExecutor], warm: bool) -> None:
     with make(warm, resource_dict={"cores": 4}) as executor:
         assert executor.submit(on_ranks.place, "x").result() == [("x", 4, rank) for rank in range(4)]
@@ -71,7 +106,7 @@ def test_each_rank_prepares(make: Callable[..., SingleNodeExecutor]) -> None:
     assert executor.submit(on_ranks.prepared_with, 2, prepared=3).result() == [(2, 3), (2, 3)]
 
 
-def test_a_call_of_one_rank_on_an_executor_of_two_is_honoured(
+def test_w21_a_call_of_one_rank_on_an_executor_of_two_is_honoured(
     make: Callable[..., SingleNodeExecutor],
 ) -> None:
     executor = make(False)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,19 +10,12 @@ import pytest
 
 from swiftlet import SlurmJobExecutor
 
-SUITE = Path(__file__).resolve().parents[1] / "conformance"
-sys.path.append(str(SUITE))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "conformance"))
 
-from kinds import Kind  # noqa: E402
-from test_conformance_executor import *  # noqa: E402, F403
-from test_conformance_futures import *  # noqa: E402, F403
-
-_spec = importlib.util.spec_from_file_location("conformance_fixtures", SUITE / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-_fixtures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_fixtures)
-make, executor, gate = _fixtures.make, _fixtures.executor, _fixtures.gate
+from conformance_fixtures import executor, gate, make  # noqa: F401
+from kinds import Kind
+from test_conformance_executor import *  # noqa: F403
+from test_conformance_futures import *  # noqa: F403
 
 
 @pytest.fixture(params=["slurm-fresh", "slurm-warm"])

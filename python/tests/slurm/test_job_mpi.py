@@ -27,7 +27,7 @@ def rank(value: int) -> tuple[int, int, int, str]:
     return comm.Get_rank(), comm.Get_size(), comm.allreduce(value), os.environ["SLURMD_NODENAME"]
 
 
-def test_ranks_on_one_node(executor: SlurmJobExecutor) -> None:
+def test_ranks_on_one_node(executor: SlurmJobExecutor) -> None:  # S5
     ranks = executor.submit(rank, 3, resource_dict={"cores": 2}).result()
     assert [entry[:3] for entry in ranks] == [(0, 2, 6), (1, 2, 6)]
     assert len({entry[3] for entry in ranks}) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swiftlet import TaskRefusedError, TimeLimitError, WorkerLostError
+from swiftlet import TaskRefusedError, TimeLimitError, WorkerLostError, explain_key
 from swiftlet.api import TestClusterExecutor
 
 
@@ -37,7 +38,7 @@ def fail(text):
     raise LookupError(text)
 
 
-def test_one_call(executor: TestClusterExecutor) -> None:
+def test_one_call(executor: TestClusterExecutor) -> None:  # S28
     assert executor.submit(sum, [1, 1]).result() == 2
 
 
@@ -152,6 +153,26 @@ def test_what_is_left_is_one_file_for_each_call(tmp_path: Path) -> None:  # S16,
     names = sorted(path.name for path in tmp_path.iterdir())
     assert len(names) == 3
     assert all(name.startswith("sum") and name.endswith(".outcome") for name in names)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x89HDF\r\n" * 100])
+def test_s66_garbage_in_the_place_of_an_entry_is_overwritten(tmp_path: Path, content: bytes) -> None:
+    key = explain_key(sum, [1, 1]).key
+    (tmp_path / f"{key}.task").write_bytes(content)
+    with TestClusterExecutor(cache_directory=str(tmp_path)) as executor:
+        assert executor.submit(sum, [1, 1]).result() == 2
+    assert [path.name for path in tmp_path.iterdir()] == [f"{key}.outcome"]
+
+
+def test_s19_only_the_user_removes_the_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "cache"
+    for _ in range(2):
+        with TestClusterExecutor(cache_directory=str(directory)) as executor:
+            assert executor.submit(sum, [1, 1]).result() == 2
+            shutil.rmtree(directory)
+            assert executor.submit(sum, [2, 2]).result() == 4
+        assert len(list(directory.glob("*.outcome"))) == 1
+        shutil.rmtree(directory)
 
 
 def test_a_cache_key_makes_a_folder(executor: TestClusterExecutor, tmp_path: Path) -> None:  # S62

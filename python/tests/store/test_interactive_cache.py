@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -48,6 +49,16 @@ def test_the_second_program_computes_nothing(tmp_path: Path, mode: str) -> None:
     assert sorted(runs(log)) == ["0", "1", "2"]
     assert len(cache.entries(str(tmp_path / "cache"))) == 3
     assert all(path.suffix == ".outcome" for path in (tmp_path / "cache").iterdir())
+
+
+def test_s19_only_the_user_removes_the_directory(tmp_path: Path, mode: str) -> None:
+    directory, log = tmp_path / "cache", tmp_path / "log"
+    for runs_so_far in range(1, 3):
+        with make(mode, directory) as executor:
+            assert executor.submit(note, 1, str(log)).result() == 1
+        assert len(cache.entries(str(directory))) == 1
+        assert len(runs(log)) == runs_so_far
+        shutil.rmtree(directory)
 
 
 def test_equal_calls_run_once(tmp_path: Path, mode: str) -> None:

@@ -119,5 +119,5 @@ def on_a_cluster(executor: swiftlet.SlurmClusterExecutor, site: dict[str, Any]) 
     swiftlet.SlurmClusterExecutor(resource_dict={"partition": "debug"})
 
 
-class Derived(swiftlet.SingleNodeExecutor):  # type: ignore[misc]
-    """Executors are final."""
+class Derived(swiftlet.SingleNodeExecutor):
+    """Users may derive from executors."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         terminate_tasks_in_cache,
     )
     from swiftlet._command import Command, CommandResult
-    from swiftlet._current import Slot, TaskInfo, current_task
+    from swiftlet._current import current_task
     from swiftlet._errors import (
         AllocationError,
         EngineDiedError,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from swiftlet._resources import ResourceDict
     from swiftlet._selectors import FutureSelector, get_item_from_future, split_future
     from swiftlet._single_node import SingleNodeExecutor
+    from swiftlet._slots import Slot, TaskInfo
     from swiftlet._slurm_cluster import SlurmClusterExecutor
     from swiftlet._slurm_job import SlurmJobExecutor
     from swiftlet._version import __version__
@@ -83,11 +84,11 @@ _HOMES = {
     "ResourceError": "_errors",
     "ResourceUnavailableError": "_errors",
     "SingleNodeExecutor": "_single_node",
-    "Slot": "_current",
+    "Slot": "_slots",
     "SlurmClusterExecutor": "_slurm_cluster",
     "SlurmJobExecutor": "_slurm_job",
     "SwiftletError": "_errors",
-    "TaskInfo": "_current",
+    "TaskInfo": "_slots",
     "TaskRefusedError": "_errors",
     "TimeLimitError": "_errors",
     "WorkerLostError": "_errors",

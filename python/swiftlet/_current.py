@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a call knows of itself: ``current_task()``; and slots, as they are told to it and to the client."""
+"""What a call knows of itself: ``current_task()``."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swiftlet._slots import TaskInfo
 
 VARIABLE = "SWIFTLET_SLOT"
 THREAD_VARIABLES = (
@@ -20,41 +20,6 @@ THREAD_VARIABLES = (
 """By which libraries are told how many threads a process may have."""
 
 
-@final
-@dataclass(frozen=True)
-class Slot:
-    """What a worker holds on one node, or a rank of it."""
-
-    cores: int
-    """How many cores."""
-    core_numbers: tuple[int, ...]
-    """Which, where they are its alone; empty where cores are only counted."""
-    gpus: tuple[str, ...]
-    """Its GPUs, in the vendor's words."""
-    memory: int | None
-    """Bytes it may use; None: not limited."""
-    threads_per_core: int
-    ranks: int
-    """How many MPI ranks share it."""
-    node: str
-    """The name of the node; empty on this one."""
-
-
-@final
-@dataclass(frozen=True)
-class TaskInfo:
-    """The call that is running."""
-
-    id: int
-    """Its number in its executor."""
-    attempt: int
-    """How often it was started, this time included."""
-    deadline: float | None
-    """When it will be ended, in seconds since the epoch; None: never."""
-    slot: Slot | None
-    """What it may use."""
-
-
 _running: tuple[int, int, float | None] | None = None
 
 
@@ -63,6 +28,8 @@ def current_task() -> TaskInfo | None:
     running = _running
     if running is None:
         return None
+    from swiftlet._slots import TaskInfo, read_slots
+
     slots = read_slots(os.environ.get(VARIABLE))
     return TaskInfo(*running, slots[0] if slots else None)
 
@@ -76,29 +43,6 @@ def set_running(running: tuple[int, int, float | None] | None) -> None:
     """The worker begins a call (number, attempt, deadline), or has ended it."""
     global _running
     _running = running
-
-
-def read_slots(text: str | None) -> tuple[Slot, ...]:
-    """A slot as the engine writes it: one for each node. Empty for what cannot be read."""
-    if not text:
-        return ()
-    try:
-        slot = json.loads(text)
-        return tuple(_on_node(node, slot["threads_per_core"]) for node in slot["nodes"])
-    except (ValueError, LookupError, TypeError):
-        return ()
-
-
-def _on_node(node: Mapping[str, Any], threads: int) -> Slot:
-    return Slot(
-        node["core_count"],
-        tuple(numbers(node["cores"])),
-        tuple(node["gpus"]),
-        node["memory"] or None,
-        threads,
-        node["ranks"],
-        node["name"],
-    )
 
 
 def numbers(text: str) -> list[int]:

@@ -9,13 +9,11 @@ The payload is a pickle of a dict of builtins: ``type``, ``message``, ``tracebac
 from __future__ import annotations
 
 import builtins
-import linecache
 import os
 import pickle
 import re
 import socket
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +111,8 @@ def load_error(parts: Sequence[Part], consumer: SegmentConsumer | Loan | None = 
 
 def with_source_lines(text: str) -> str:
     """A traceback with the lines of code that only this process knows, such as those of a notebook cell."""
+    import linecache
+
     lines = text.splitlines(keepends=True)
     complete: list[str] = []
     for line, below in zip(lines, [*lines[1:], ""]):
@@ -234,6 +234,8 @@ def _text_of(error: BaseException) -> str:
 
 
 def _traceback_of(error: BaseException) -> str:
+    import traceback
+
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:

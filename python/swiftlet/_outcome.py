@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from swiftlet import _payload, _wire
-from swiftlet._current import Slot, read_slots
 from swiftlet._errors import (
     MemoryLimitError,
     SubmissionError,
@@ -21,6 +20,7 @@ from swiftlet._errors import (
     signal_name,
 )
 from swiftlet._segments import Loan
+from swiftlet._slots import Slot, read_slots
 
 _NOTHING: Mapping[int, str] = {}
 HEAD = struct.Struct("<BBHIIQQ")

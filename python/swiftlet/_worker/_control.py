@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import shutil
 import socket
 import struct
-import tempfile
 from typing import Any, Protocol
 
 from swiftlet import _secure
@@ -94,6 +92,8 @@ class MeetingOnNode:
     """A socket in a directory that nobody else may enter."""
 
     def __init__(self) -> None:
+        import tempfile
+
         self._directory = tempfile.mkdtemp(prefix="swiftlet-ranks-")
         self.invitation = os.path.join(self._directory, "rank0")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -113,7 +113,8 @@ class MeetingOnNode:
         """Nobody else will come."""
         self._socket.close()
         with contextlib.suppress(OSError):
-            shutil.rmtree(self._directory)
+            os.unlink(self.invitation)
+            os.rmdir(self._directory)
 
 
 def join(invitation: str | _secure.Ticket, rank: int) -> Control:

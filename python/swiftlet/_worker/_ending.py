@@ -7,10 +7,8 @@ import _io
 import atexit
 import contextlib
 import gc
-import logging
 import sys
 import threading
-import traceback
 
 from swiftlet._worker import _process
 
@@ -30,12 +28,14 @@ def run_exit_handlers() -> None:
     for is_needed, step in (
         (_may_wait_for_threads, threading._shutdown),  # type: ignore[attr-defined]
         (atexit._ncallbacks, atexit._run_exitfuncs),
-        (_has_log_handlers, logging.shutdown),
+        (_has_log_handlers, _shut_down_logging),
     ):
         try:
             if is_needed():
                 step()
         except BaseException:  # also SystemExit: the interpreter is ending already
+            import traceback
+
             traceback.print_exc()
     flush_files()
     flush_output()
@@ -46,6 +46,8 @@ def take_over_logging() -> None:
     finding that there are none costs a child a dozen pages of memory.
     """
     global _own_log_handlers
+    import logging
+
     atexit.unregister(logging.shutdown)
     _own_log_handlers = list(logging._handlerList)  # type: ignore[attr-defined]
 
@@ -54,7 +56,17 @@ _own_log_handlers: list[object] | None = None  # None: it is among the exit hand
 
 
 def _has_log_handlers() -> bool:
-    return _own_log_handlers is not None and logging._handlerList != _own_log_handlers  # type: ignore[attr-defined]
+    if _own_log_handlers is None:
+        return False
+    import logging
+
+    return bool(logging._handlerList != _own_log_handlers)  # type: ignore[attr-defined]
+
+
+def _shut_down_logging() -> None:
+    import logging
+
+    logging.shutdown()
 
 
 def _may_wait_for_threads() -> bool:

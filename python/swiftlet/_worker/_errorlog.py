@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,8 @@ def append(path: str, fn: object, args: object, kwargs: Mapping[str, Any], error
     """Appends the four parts in one write, so that workers do not mix theirs. Never fails, says on stderr if
     it could not.
     """
+    import traceback
+
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     text = f"function: {_text(fn)}\nargs: {_text(args)}\nkwargs: {_text(kwargs)}\n{trace}"
     try:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect  # noqa: F401 - so that children have what they may need: as the next ones
+import json  # noqa: F401
+import linecache  # noqa: F401
+import logging  # noqa: F401
 import os
 import select
 import signal

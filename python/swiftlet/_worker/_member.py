@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -93,5 +92,7 @@ class _Member:
             if large and self._control.receive()["wanted"]:
                 _transfer.send(self._comm, large)
         except OSError:
+            import traceback
+
             traceback.print_exc()
             os._exit(1)

@@ -5,7 +5,6 @@ them.
 
 from __future__ import annotations
 
-import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -19,6 +18,8 @@ def presettable(fn: Callable[..., Any]) -> tuple[str, ...]:
     if type(fn) is types.FunctionType and not hasattr(fn, "__signature__"):
         code = fn.__code__
         return code.co_varnames[code.co_posonlyargcount : code.co_argcount]
+    import inspect
+
     try:
         parameters = inspect.signature(fn, follow_wrapped=False).parameters.values()
     except Exception:  # builtins have none; a broken one must not break the call

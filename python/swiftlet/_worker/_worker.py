@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import struct
-import traceback
 from collections import deque
 from typing import NamedTuple, NoReturn
 
@@ -52,6 +51,8 @@ def run_on(sock: Stream) -> NoReturn:
         reader = _wire.FrameReader(sock)
         Worker(sock, reader, greet(sock, reader)).run()
     except Exception:  # no call's: those are caught where they run
+        import traceback
+
         traceback.print_exc()
         os._exit(1)
 
@@ -236,6 +237,8 @@ class Worker:
         """Ends a process that the call forked and let return here: it is not the worker."""
         if os.getpid() != self._pid:
             if error is not None:
+                import traceback
+
                 traceback.print_exception(type(error), error, error.__traceback__)
             _ending.flush_output()
             os._exit(0 if error is None else 1)

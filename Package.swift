@@ -53,7 +53,7 @@ let package = Package(
         room(
             "Swiftlet",
             imports: [
-                "SwiftletModel", "SwiftletEngine", "SwiftletTransport", "SwiftletWire", "CSwiftlet",
+                "SwiftletModel", "SwiftletEngine", "SwiftletLaunch", "SwiftletTransport", "SwiftletWire", "CSwiftlet",
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
                 .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
                 .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
@@ -68,6 +68,7 @@ let package = Package(
             name: "DependencyGraph", dependencies: ["Swiftlet"], path: "examples/swift/DependencyGraph", swiftSettings: settings),
         .executableTarget(
             name: "CallingPython", dependencies: ["Swiftlet"], path: "examples/swift/CallingPython", swiftSettings: settings),
+        .executableTarget(name: "Ranks", dependencies: ["Swiftlet"], path: "examples/swift/Ranks", swiftSettings: settings),
         .executableTarget(
             name: "SwiftBenchmark", dependencies: ["Swiftlet"], path: "benchmarks/swift", swiftSettings: settings),
         .testTarget(name: "SwiftletSchedulerTests", dependencies: ["SwiftletScheduler"], swiftSettings: settings),
@@ -87,7 +88,7 @@ let package = Package(
         .testTarget(
             name: "SwiftletTests",
             dependencies: [
-                "Swiftlet", "TestProgram", "CarelessProgram", "ParameterSweep", "DependencyGraph", "CallingPython",
+                "Swiftlet", "TestProgram", "CarelessProgram", "ParameterSweep", "DependencyGraph", "CallingPython", "Ranks",
             ],
             swiftSettings: settings),
     ],

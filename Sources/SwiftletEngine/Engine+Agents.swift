@@ -122,12 +122,8 @@ extension Engine {
     /// Starts a worker on an agent's node.
     func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, on agent: Agent) {
         guard let configuration else { return }
+        let outputs = [RelayStream.output, .errors].map { relayedOutput($0, of: id, on: agent, keepsTail: $0 == .errors) }
         let link = RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop)
-        let outputs = [RelayStream.output, .errors].map { stream in
-            OutputReader(keepsTail: stream == .errors, loop: loop) { [weak agent] count in
-                agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) { $0.append(integer: UInt64(count)) }
-            }
-        }
         agent.relayed[id] = Agent.Relayed(link: link, outputs: outputs)
         let worker = Worker(
             id: id, peer: makePeer(link), outputs: outputs, spawner: agent.spawner, isFresh: !configuration.isWarm, slot: slot)
@@ -136,7 +132,8 @@ extension Engine {
             attributes[list: "argv"] = configuration.argv
             attributes[list: "env"] = environment(
                 configuration.environment,
-                with: settings.variables + SlotVariables.threads(request, in: configuration.environment))
+                with: settings.variables + SlotVariables.threads(request, in: configuration.environment)
+                    + programVariables(request))
             attributes[text: "cwd"] = configuration.directory
         } else {
             attributes[list: "variables"] = settings.variables
@@ -144,6 +141,15 @@ extension Engine {
         if !settings.cores.isEmpty { attributes[text: "cores"] = settings.cores }
         agent.spawner.spawn(id, attributes)
         introduce(worker, index: index)
+    }
+
+    /// What a process on an agent's node prints.
+    func relayedOutput(
+        _ stream: RelayStream, of id: WorkerID, on agent: Agent, keepsTail: Bool, tailSize: Int = OutputReader.tailSize
+    ) -> OutputReader {
+        OutputReader(keepsTail: keepsTail, tailSize: tailSize, loop: loop) { [weak agent] count in
+            agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) { $0.append(integer: UInt64(count)) }
+        }
     }
 
     /// The connection to an agent is lost, and with it its node.

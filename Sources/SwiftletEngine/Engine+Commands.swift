@@ -9,9 +9,11 @@ import SwiftletWire
 
 /// What an external program is started with, but for what its call says.
 struct CommandPlace {
-    /// The writing ends of its outputs; closed when they have left.
-    let output: Int32
-    let errors: Int32
+    /// The writing ends of its outputs, closed when they have left; nil: an agent relays them.
+    let outputs: (output: Int32, errors: Int32)?
+    /// Who starts it.
+    let spawner: Spawner
+    let slot: Slot
     let request: ResourceRequest
     let settings: SlotVariables
 }
@@ -29,14 +31,32 @@ extension Engine {
     ) throws(SystemError) {
         let (outputRead, outputWrite) = try makePipe()
         let (errorRead, errorWrite) = try makePipe()
+        let outputs = [outputRead, errorRead].map {
+            OutputReader(descriptor: $0, keepsTail: true, tailSize: Self.tailSize, loop: loop)
+        }
+        let place = CommandPlace(
+            outputs: (outputWrite, errorWrite), spawner: guardian, slot: slot, request: request, settings: settings)
+        addCommand(id, place, outputs)
+    }
+
+    /// The same on an agent's node.
+    func startCommand(_ id: WorkerID, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, on agent: Agent) {
+        let outputs = [RelayStream.output, .errors].map {
+            relayedOutput($0, of: id, on: agent, keepsTail: true, tailSize: Self.tailSize)
+        }
+        agent.relayed[id] = Agent.Relayed(
+            link: RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop), outputs: outputs)
+        let place = CommandPlace(outputs: nil, spawner: agent.spawner, slot: slot, request: request, settings: settings)
+        addCommand(id, place, outputs)
+    }
+
+    private func addCommand(_ id: WorkerID, _ place: CommandPlace, _ outputs: [OutputReader]) {
         let worker = Worker(
-            id: id, peer: makePeer(NoLink(loop: loop)),
-            outputs: [
-                OutputReader(descriptor: outputRead, keepsTail: true, tailSize: Self.tailSize, loop: loop),
-                OutputReader(descriptor: errorRead, keepsTail: true, tailSize: Self.tailSize, loop: loop),
-            ],
-            spawner: guardian, isFresh: true, slot: slot)
-        worker.command = CommandPlace(output: outputWrite, errors: errorWrite, request: request, settings: settings)
+            id: id, peer: makePeer(NoLink(loop: loop)), outputs: outputs, spawner: place.spawner, isFresh: true, slot: place.slot)
+        worker.command = place
+        // A step that is a program says nothing; that it runs is enough.
+        worker.isStep = configuration?.nodes != nil && place.outputs != nil
+        worker.hasGreeted = true
         workers[id] = worker
         watchMemory(of: worker)
     }
@@ -48,23 +68,41 @@ extension Engine {
             let surroundings =
                 try (call.blobs.first { _ in true }).flatMap { blobs[$0] }.map { try Attributes($0) } ?? Attributes()
             var reader = ByteReader(payload)
-            let command = try Attributes(Payload.inlineParts(&reader)?.first ?? [])
+            var command = try Attributes(Payload.inlineParts(&reader)?.first ?? [])
             let common = surroundings[list: "env"] ?? []
             let ofSlot = place.settings.variables + SlotVariables.threads(place.request, in: common)
-            guardian.spawn(
-                worker.id, arguments: command[list: "argv"] ?? [],
-                environment: environment(environment(common, with: ofSlot), with: command[list: "env"] ?? []),
-                directory: command[text: "cwd"] ?? surroundings[text: "cwd"], cores: place.settings.cores,
-                input: command[bytes: "stdin"] ?? [],
-                files: SpawnFiles(
-                    input: command[text: "stdin_file"], output: command[text: "stdout_file"], errors: command[text: "stderr_file"]
-                ),
-                socket: nil, output: place.output, errors: place.errors)
+            command[list: "env"] = environment(environment(common, with: ofSlot), with: command[list: "env"] ?? [])
+            command[text: "cwd"] = command[text: "cwd"] ?? surroundings[text: "cwd"]
+            if !place.settings.cores.isEmpty { command[text: "cores"] = place.settings.cores }
+            guard let outputs = place.outputs else { return place.spawner.spawn(worker.id, command, isConnected: false) }
+            if let launcher = configuration?.nodes { makeStep(of: &command, place, launcher) }
+            place.spawner.spawn(worker.id, command, socket: nil, output: outputs.output, errors: outputs.errors)
         } catch {
-            closeDescriptor(place.output)
-            closeDescriptor(place.errors)
+            if let outputs = place.outputs {
+                closeDescriptor(outputs.output)
+                closeDescriptor(outputs.errors)
+            }
             loop.afterThisTurn { [unowned self] in gone(worker, .failed("its call does not parse: \(error)")) }
         }
+    }
+
+    /// A program that a launcher starts on nodes, as so many ranks as it has cores.
+    private func makeStep(of command: inout Attributes, _ place: CommandPlace, _ launcher: any NodeLauncher) {
+        var request = place.request
+        request.step.directory = command[text: "cwd"]
+        let step = launcher.step(request, in: place.slot, program: command[list: "argv"] ?? [])
+        command[list: "argv"] = step.arguments
+        // The launcher is told nothing by what the client itself runs in, the program all that was asked for.
+        let own = step.environment.filter { variable in
+            let name = variable.prefix { $0 != "=" }
+            return name.hasPrefix("SLURM_") || name.hasPrefix("SRUN_")
+        }
+        let rest = (command[list: "env"] ?? []).filter { variable in
+            let name = variable.prefix { $0 != "=" }
+            return !name.hasPrefix("SLURM_") && !name.hasPrefix("SRUN_")
+        }
+        command[list: "env"] = rest + own
+        command[integer: "grace"] = step.grace
     }
 
     /// The program has ended: that is the task's value, however it ended. Only where it could not be started is it an error.

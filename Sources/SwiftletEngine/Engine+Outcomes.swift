@@ -113,6 +113,7 @@ extension Engine {
             attributes[number: "limit"] = limit.map { Double($0) / 1e9 }
         case .refused(let reason): attributes[text: "reason"] = reason
         }
+        if let node = worker?.slot.placements.first?.name, !node.isEmpty { attributes[text: "host"] = node }
         if let tail = worker?.errorTail, !tail.isEmpty { attributes[text: "stderr"] = tail }
         return attributes
     }

@@ -11,13 +11,16 @@ extension Engine {
     /// Whether a call (or warm worker) is a step of its own; else the agent of its node runs it.
     func isStep(_ request: ResourceRequest, _ slot: Slot) -> Bool {
         guard let configuration, configuration.nodes != nil else { return false }
-        return !configuration.usesAgents || request.isGroup || request.step.isAskedFor || slot.placements.count > 1
+        // Ranks of a Swift program are one worker's affair, but where that is an external program: then they are Slurm's.
+        let isGroup = request.isGroup && (configuration.launch == .forkServer || request.isCommand)
+        return !configuration.usesAgents || isGroup || request.step.isAskedFor || slot.placements.count > 1
     }
 
     /// Starts a worker that is not of this machine's.
     func startElsewhere(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
         guard !isStep(request, slot) else {
             do {
+                if request.isCommand { return try startCommand(id, request: request, slot: slot, settings) }
                 try startStep(id, index: index, request: request, slot: slot)
             } catch {
                 apply(.workerEnded(id, .failed("\(error)")))
@@ -27,6 +30,7 @@ extension Engine {
         guard let node = slot.placements.first?.node, let agent = agents[node] else {
             return apply(.workerEnded(id, .failed("the node has no agent")))
         }
+        if request.isCommand { return startCommand(id, request: request, slot: slot, settings, on: agent) }
         start(id, index: index, request: request, slot: slot, settings, on: agent)
     }
 
@@ -34,7 +38,7 @@ extension Engine {
         _ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot
     ) throws {
         guard let configuration, let launcher = configuration.nodes else { return }
-        let command = launcher.step(request, in: slot, program: stepProgram(request))
+        let command = launcher.step(stepRequest(request), in: slot, program: stepProgram(request))
         let (link, ticket) = try makeExpectedLink()
         let (outputRead, outputWrite) = try makePipe()
         let (errorRead, errorWrite) = try makePipe()
@@ -50,7 +54,9 @@ extension Engine {
         log.write("worker \(id.rawValue): \(command.shellLine)")
         // Which GPUs it gets is Slurm's word.
         let place = SlotVariables(slot, request: request, gpuVariable: nil, name: "\(getpid())-\(id.rawValue)").variables
-        let variables = place + SlotVariables.threads(request, in: command.environment) + ["SWIFTLET_STEP=1"]
+        let variables =
+            place + SlotVariables.threads(request, in: command.environment)
+            + programVariables(request) + ["SWIFTLET_STEP=1"]
         guardian.spawn(
             id, arguments: command.arguments, environment: environment(command.environment, with: variables),
             directory: configuration.directory, input: Array(ticket.line.utf8), grace: command.grace, socket: nil,
@@ -67,7 +73,24 @@ extension Engine {
     /// What runs in a step.
     func stepProgram(_ request: ResourceRequest) -> [String] {
         guard let configuration else { return [] }
-        return request.isGroup ? rankWorker + ["\(request.cores)"] : configuration.stepWorker
+        let isGroup = request.isGroup && configuration.launch == .forkServer
+        return isGroup ? rankWorker + ["\(request.cores)"] : configuration.stepWorker
+    }
+
+    /// What a launcher is asked for: a Swift program starts its other ranks itself, and is one process with the cores of all.
+    private func stepRequest(_ request: ResourceRequest) -> ResourceRequest {
+        guard configuration?.launch == .program, !request.isCommand else { return request }
+        var process = request
+        process.cores = 1
+        process.threadsPerCore = request.occupiedCores
+        process.gpusPerCore = request.cores * request.gpusPerCore
+        process.step.gpusPerCore = request.cores * request.step.gpusPerCore
+        return process
+    }
+
+    /// What a worker that is a program finds in its environment about its group.
+    func programVariables(_ request: ResourceRequest) -> [String] {
+        configuration?.launch == .program && request.isGroup ? ["SWIFTLET_RANKS=\(request.cores)"] : []
     }
 
     /// How a step's worker ended, from how the launcher's command did: that exits with 128 + n for signal n, and its own failure is
@@ -108,7 +131,9 @@ extension Engine {
         guard let launcher = configuration.nodes else {
             return LaunchCommand(arguments: configuration.argv, environment: []).shellLine
         }
-        if isStep(request, slot) { return launcher.step(request, in: slot, program: stepProgram(request)).shellLine }
+        if isStep(request, slot) {
+            return launcher.step(stepRequest(request), in: slot, program: stepProgram(request)).shellLine
+        }
         return launcher.agents(on: configuration.inventory.nodes.map(\.name)).shellLine
     }
 }

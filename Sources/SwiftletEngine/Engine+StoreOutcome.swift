@@ -45,7 +45,7 @@ extension Engine {
 
     /// The process of a call has ended (`end`), or nobody wants to wait for that any longer.
     func writeOutcome(of worker: WorkerID, _ end: ProcessEnd? = nil) {
-        guard var (place, outcome) = callStore?.unwritten.take(worker) else { return }
+        guard case (let place, var outcome)? = callStore?.unwritten.take(worker) else { return }
         switch end {
         case .exited(let status): outcome.header.provenance?["exit_status"] = .integer(Int(status))
         case .signalled(let signal): outcome.header.provenance?["signal"] = .integer(Int(signal))

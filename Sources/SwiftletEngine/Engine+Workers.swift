@@ -48,7 +48,10 @@ extension Engine {
             introduce(worker, index: index)
             announce(worker, settings)
             let isProgram = configuration.launch == .program
-            let variables = isProgram ? settings.variables + SlotVariables.threads(request, in: configuration.environment) : []
+            let variables =
+                isProgram
+                ? settings.variables + SlotVariables.threads(request, in: configuration.environment) + programVariables(request)
+                : []
             spawner.spawn(
                 id, arguments: isProgram ? configuration.argv : [],
                 environment: isProgram ? environment(configuration.environment, with: variables) : [],

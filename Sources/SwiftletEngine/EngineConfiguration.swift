@@ -137,11 +137,11 @@ extension ResourceRequest {
 extension Srun {
     /// As CONFIGURE says.
     init(_ attributes: Attributes, environment: [String], hasGPUs: Bool) throws(WireError) {
-        guard let engine = attributes[text: "engine"] else {
+        guard let agent = attributes[list: "agent"] ?? attributes[text: "engine"].map({ [$0, "agent"] }), !agent.isEmpty else {
             throw WireError("CONFIGURE does not say where the engine's program is")
         }
         self.init(
-            job: attributes[text: "slurm_job"], hasGPUs: hasGPUs, pmi: attributes[text: "slurm_pmi"], engine: engine,
+            job: attributes[text: "slurm_job"], hasGPUs: hasGPUs, pmi: attributes[text: "slurm_pmi"], agent: agent,
             environment: environment)
     }
 }

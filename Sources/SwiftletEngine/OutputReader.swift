@@ -32,9 +32,11 @@ final class OutputReader: EventHandler {
     /// The turn of the loop in which something was last read, and how much of `tail` was read in it.
     private var lastTurn: UInt64 = 0
     private var readInLastTurn = 0
+    /// How much of the tail is kept where nothing else is said.
+    static let tailSize = 4096
     private let tailSize: Int
 
-    init(descriptor: Int32, keepsTail: Bool, tailSize: Int = 4096, loop: EventLoop) {
+    init(descriptor: Int32, keepsTail: Bool, tailSize: Int = OutputReader.tailSize, loop: EventLoop) {
         self.descriptor = descriptor
         self.loop = loop
         self.keepsTail = keepsTail
@@ -44,11 +46,11 @@ final class OutputReader: EventHandler {
     }
 
     /// For a stream that an agent relays. `taken` is to tell the agent how many bytes have been taken.
-    init(keepsTail: Bool, loop: EventLoop, taken: @escaping (Int) -> Void) {
+    init(keepsTail: Bool, tailSize: Int = OutputReader.tailSize, loop: EventLoop, taken: @escaping (Int) -> Void) {
         descriptor = -1
         self.loop = loop
         self.keepsTail = keepsTail
-        tailSize = 4096
+        self.tailSize = tailSize
         self.taken = taken
     }
 

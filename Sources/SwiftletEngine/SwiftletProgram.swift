@@ -20,7 +20,9 @@ public enum SwiftletProgram {
     public static func run(_ arguments: [String]) -> Never {
         switch arguments.dropFirst().first {
         case "engine": engine(Options(arguments.dropFirst(2)))
-        case "agent": agent(Options(arguments.dropFirst(2)))
+        case "agent":
+            AgentProgram.run(
+                ticketFile: Options(arguments.dropFirst(2)).values["--ticket"], guardianArguments: ["swiftlet", "guardian"])
         case "guardian": GuardianProcess.run(descriptor: 3)
         case "flux": FluxCommand.run(uri: arguments.dropFirst(2).first)
         case "shared": shared(arguments.dropFirst(2))
@@ -58,25 +60,6 @@ public enum SwiftletProgram {
         let message = "swiftlet: \(argument) is not an option, or its value is missing\n\(usage)"
         _ = write(2, message, message.utf8.count)
         exit(2)
-    }
-
-    /// The deputy of an engine on a node. Its ticket is the first line of the standard input, or of the file `--ticket` names.
-    private static func agent(_ options: Options) -> Never {
-        let file = options.values["--ticket"].map { open($0, O_RDONLY | O_CLOEXEC) } ?? 0
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while line.count < 4096, read(file, &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
-        guard let ticket = Ticket(line: String(decoding: line, as: UTF8.self)) else {
-            let message = "swiftlet: an agent is started by its engine, which gives it a ticket\n"
-            _ = write(2, message, message.utf8.count)
-            exit(2)
-        }
-        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        dup2(null, 0)
-        var name = [CChar](repeating: 0, count: 256)
-        gethostname(&name, 255)
-        let node = getenv("SLURMD_NODENAME").map { String(cString: $0) } ?? String(cString: name)
-        AgentProcess.run(ticket: ticket, node: node, version: productVersion)
     }
 
     private static func engine(_ options: Options) -> Never {

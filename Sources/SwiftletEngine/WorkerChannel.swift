@@ -18,6 +18,8 @@ public final class WorkerChannel {
         public let inputs: [[UInt8]]
         /// The worker ends with this call.
         public let isLast: Bool
+        /// The frame's body as it came, for who passes the call on.
+        let body: [UInt8]
     }
 
     public enum Message: Sendable {
@@ -39,8 +41,22 @@ public final class WorkerChannel {
         case error([UInt8])
     }
 
-    public init(descriptor: Int32) {
-        channel = BlockingChannel(descriptor: descriptor)
+    /// Over the connection that the worker was started with.
+    public convenience init(descriptor: Int32) { self.init(BlockingChannel(descriptor: descriptor), step: nil) }
+
+    /// Connects with the ticket that is the first line of the standard input, as a job step does.
+    /// - Parameter step: the step's name, for who may have to end it.
+    /// - Throws: an error that says in words what does not work.
+    public convenience init(connectingAs step: String?) throws {
+        guard let ticket = Ticket(line: AgentProgram.firstLine(of: 0)) else {
+            throw SystemError(description: "a worker that is a job step is started by its engine, which gives it a ticket")
+        }
+        AgentProgram.closeStandardInput()
+        self.init(BlockingChannel(try SecureConnector.connect(ticket)), step: step)
+    }
+
+    private init(_ channel: BlockingChannel, step: String?) {
+        self.channel = channel
         channel.send { bytes in
             bytes.append(frame: .hello, id: protocolVersion) { bytes in
                 var attributes = Attributes()
@@ -48,6 +64,7 @@ public final class WorkerChannel {
                 attributes[text: "version"] = productVersion
                 attributes[integer: "pid"] = Int(getpid())
                 attributes[integer: "segments"] = 0
+                attributes[text: "step"] = step
                 attributes.write(to: &bytes)
             }
         }
@@ -73,9 +90,10 @@ public final class WorkerChannel {
         channel.send { $0.append(frame: .initFailed, id: 0) { Payload.append(inline: error, to: &$0) } }
     }
 
-    public func answer(_ call: Call, _ answer: Answer) {
+    /// - Parameter leaving: the worker ends by itself after this, and takes no other call.
+    public func answer(_ call: Call, _ answer: Answer, leaving: Bool = false) {
         channel.send { frame in
-            frame.append(frame: .result, id: call.task) {
+            frame.append(frame: .result, id: call.task, flags: leaving ? 1 : 0) {
                 switch answer {
                 case .value(let bytes):
                     $0.append(0)
@@ -129,7 +147,7 @@ public final class WorkerChannel {
             for _ in 0..<inputCount { inputs.append(try onlyPart(&reader)) }
             return Call(
                 task: header.id, attempt: Int(attempt), blobs: blobs, arguments: arguments, inputs: inputs,
-                isLast: header.flags & 1 != 0)
+                isLast: header.flags & 1 != 0, body: body)
         }
     }
 

@@ -91,8 +91,8 @@ public final class Spawner {
     }
 
     /// Has an agent start a process on its node; its streams are relayed.
-    public func spawn(_ worker: WorkerID, _ attributes: Attributes) {
-        link.send(.spawn, id: UInt64(worker.rawValue)) { attributes.write(to: &$0) }
+    public func spawn(_ worker: WorkerID, _ attributes: Attributes, isConnected: Bool = true) {
+        link.send(.spawn, id: UInt64(worker.rawValue), flags: isConnected ? 0 : SpawnFlag.noSocket) { attributes.write(to: &$0) }
     }
 
     /// Has a fork server take on the context of calls to come, so that its children find it done; they have this blob.

@@ -7,21 +7,47 @@ public final class BlockingChannel {
     private let descriptor: Int32
     private let inbound = InboundBuffer()
     private var waiting: [(FrameHeader, [UInt8])] = []
+    /// Of an authenticated connection.
+    private var records: (reader: RecordReader, writer: RecordWriter)?
 
     public init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Over a connection that was made with a ticket.
+    public init(_ socket: AuthenticatedSocket) {
+        descriptor = socket.descriptor
+        records = (RecordReader(key: socket.keys.receiving), RecordWriter(key: socket.keys.sending))
+    }
 
     /// The next frame; nil at the end of the conversation. Waits for it where `wait` is set, else nil where there is none.
     public func next(wait: Bool = true) throws -> (header: FrameHeader, body: [UInt8])? {
         while waiting.isEmpty {
-            let space = inbound.space()
-            let count = recv(descriptor, space.baseAddress, space.count, wait ? 0 : Int32(MSG_DONTWAIT))
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return nil }
-            inbound.filled(count)
+            guard try receive(wait) else { return nil }
             try inbound.frames { waiting.append(($0, Array($1))) }
         }
         let frame = waiting.removeFirst()
         return (frame.0, frame.1)
+    }
+
+    /// Takes in what is there; false where there is nothing (more).
+    private func receive(_ wait: Bool) throws -> Bool {
+        if records != nil {
+            return try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { chunk in
+                let count = read(into: chunk, wait)
+                guard count > 0 else { return false }
+                try records!.reader.add(UnsafeRawBufferPointer(rebasing: chunk[..<count])) { inbound.append($0) }
+                return true
+            }
+        }
+        let count = read(into: inbound.space(), wait)
+        inbound.filled(max(0, count))
+        return count > 0
+    }
+
+    private func read(into space: UnsafeMutableRawBufferPointer, _ wait: Bool) -> Int {
+        while true {
+            let count = recv(descriptor, space.baseAddress, space.count, wait ? 0 : Int32(MSG_DONTWAIT))
+            if count >= 0 || errno != EINTR { return count }
+        }
     }
 
     /// Writes frames; false where the other end is gone.
@@ -29,6 +55,13 @@ public final class BlockingChannel {
     public func send(_ frames: (inout [UInt8]) -> Void) -> Bool {
         var bytes: [UInt8] = []
         frames(&bytes)
+        if records != nil {
+            var sealed: [UInt8] = []
+            for start in stride(from: 0, to: bytes.count, by: Record.largest) {
+                records!.writer.seal(bytes[start..<min(start + Record.largest, bytes.count)], into: &sealed)
+            }
+            bytes = sealed
+        }
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {

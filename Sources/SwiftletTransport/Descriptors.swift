@@ -31,5 +31,5 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
     public init(doing what: String) { description = "cannot \(what): \(systemErrorText())" }
 
     /// Something that went wrong without the system saying so.
-    init(description: String) { self.description = description }
+    public init(description: String) { self.description = description }
 }

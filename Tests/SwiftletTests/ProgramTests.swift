@@ -40,6 +40,10 @@ import Testing
         #expect(try run("DependencyGraph").lines == ["7837 primes", "lines: 7837"])
     }
 
+    @Test func theRanksRun() throws {
+        #expect(try run("Ranks").lines == ["4 ranks: 3.141593"])
+    }
+
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: python), "scripts/venv has made no .venv"))
     func pythonIsCalled() throws {
         let path = root.appending(path: "python").path

@@ -25,6 +25,7 @@ import Swiftlet
                 }
             } catch is Stop { print("stopped") }
         case "fail": throw OutOfRange(number: 3)
+        case let scenario? where scenario.hasPrefix("slurm-"): try await SlurmScenarios.run(scenario.dropFirst(6))
         case let other: print("no scenario \(other ?? "")")
         }
     }

@@ -25,12 +25,13 @@ final class EngineClient: Sendable {
     private let calls: CallTable
     private let engine: InProcessEngine
     private let names = Mutex(Names())
-    let configuration: ExecutorConfiguration
+    let plan: ExecutorPlan
+    var configuration: ExecutorConfiguration { plan.configuration }
 
-    /// - Throws: ``TaskError`` (`refused`) where the configuration makes no sense.
-    init(_ configuration: ExecutorConfiguration) throws(TaskError) {
-        try configuration.validate()
-        self.configuration = configuration
+    /// - Throws: ``TaskError`` (`refused`) where the workers' program cannot be read, or what they are to prepare cannot be encoded.
+    init(_ plan: ExecutorPlan) throws(TaskError) {
+        self.plan = plan
+        let configuration = plan.configuration
         let calls = CallTable(observers: configuration.observers)
         self.calls = calls
         engine = InProcessEngine(
@@ -49,7 +50,7 @@ final class EngineClient: Sendable {
 
     private func configure() throws(TaskError) {
         let request = requestID(configuration.resources)
-        var attributes = try configuration.attributes()
+        var attributes = try plan.attributes()
         attributes[integer: "init_request"] = Int(request)
         if case .some(let preparation) = configuration.mode.preparation {
             let (name, bytes) = try preparation()
@@ -165,8 +166,7 @@ final class EngineClient: Sendable {
             if let known = names.requests[key] { return known }
             let id = UInt32(names.requests.count + 1)
             names.requests[key] = id
-            var attributes = request.attributes
-            attributes[integer: "command"] = isCommand ? 1 : nil
+            let attributes = plan.attributes(of: request, isCommand: isCommand)
             engine.send { $0.append(frame: .request, id: UInt64(id)) { attributes.write(to: &$0) } }
             return id
         }

@@ -6,18 +6,19 @@ import SwiftletTransport
 /// Runs an external program below a worker: where the engine does not start it itself.
 enum CommandRunner {
     /// Returns when the program has ended. It ends with the worker, at the latest.
-    static func run(_ command: Command) async throws(TaskError) -> CommandResult {
+    /// - Parameter size: how many bytes of each output are kept, the last ones.
+    static func run(_ command: Command, keeping size: Int = 1 << 16) async throws(TaskError) -> CommandResult {
         try command.validate()
         // A thread that waits for it: a program gets SIGKILL when the thread that started it ends.
         let result: Result<CommandResult, TaskError> = await withCheckedContinuation { continuation in
             startThread {
-                continuation.resume(returning: Result { () throws(TaskError) in try execute(command) })
+                continuation.resume(returning: Result { () throws(TaskError) in try execute(command, keeping: size) })
             }
         }
         return try result.get()
     }
 
-    private static func execute(_ command: Command) throws(TaskError) -> CommandResult {
+    private static func execute(_ command: Command, keeping size: Int) throws(TaskError) -> CommandResult {
         let files = try Files(command)
         defer { files.close() }
         let begun = sl_monotonic_ns()
@@ -33,8 +34,8 @@ enum CommandRunner {
             status.value = value
             sl_wakeup_signal(ended)
         }
-        var output = Tail(files.outputRead)
-        var errors = Tail(files.errorRead)
+        var output = Tail(files.outputRead, size)
+        var errors = Tail(files.errorRead, size)
         while true {
             var waits = [output.wait, errors.wait, pollfd(fd: ended, events: Int16(POLLIN), revents: 0)]
             if poll(&waits, 3, -1) < 0 { continue }
@@ -173,15 +174,18 @@ private final class Files {
 
 /// The last bytes of what comes from a pipe.
 private struct Tail {
-    private static let size = 1 << 16
+    private let size: Int
     private var descriptor: Int32
     private var chunk = [UInt8](repeating: 0, count: 1 << 16)
     private var kept: [UInt8] = []
     private(set) var count = 0
 
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    init(_ descriptor: Int32, _ size: Int) {
+        self.descriptor = descriptor
+        self.size = size
+    }
 
-    var bytes: [UInt8] { Array(kept.suffix(Self.size)) }
+    var bytes: [UInt8] { Array(kept.suffix(size)) }
     /// A descriptor of -1 is waited for by nobody.
     var wait: pollfd { pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0) }
 
@@ -196,7 +200,7 @@ private struct Tail {
         }
         kept += chunk[..<count]
         self.count += count
-        if kept.count > 4 * Self.size { kept.removeFirst(kept.count - Self.size) }
+        if kept.count > 4 * size { kept.removeFirst(kept.count - size) }
         return true
     }
 }

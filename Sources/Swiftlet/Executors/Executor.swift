@@ -15,9 +15,24 @@ public struct Executor: Sendable {
         _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = []
     ) throws(TaskError) -> TaskHandle<T.Output> {
         let resources = resources ?? client.configuration.resources
-        try resources.validate(maxCores: client.configuration.largestTask)
+        try client.plan.check(resources, isCommand: task is Command)
         return TaskHandle(
             call: try client.submit(task, resources: resources, after: others.compactMap { ($0 as? any CallHolder)?.call }))
+    }
+
+    /// Queues a task whose value is what `run()` returned on each rank, by rank; the ranks are `resources.cores`.
+    ///
+    /// ```swift
+    /// let parts = try executor.submitToRanks(PartialSum(of: numbers), resources: ResourceRequest(cores: 4))
+    /// let sum = try await parts.value.reduce(0, +)
+    /// ```
+    ///
+    /// When a rank throws, the task ends with its error, and the others are ended.
+    /// - Throws: as ``submit(_:resources:after:)``.
+    public func submitToRanks<T: RemoteTask>(
+        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = []
+    ) throws(TaskError) -> TaskHandle<[T.Output]> {
+        try submit(EveryRank(task: task), resources: resources, after: others)
     }
 
     /// Submits a task and waits for its value. Cancelling the waiting Swift task cancels it.
@@ -40,7 +55,7 @@ public func withExecutor<Result>(
     _ configuration: ExecutorConfiguration, _ body: (Executor) async throws -> Result
 ) async throws -> Result {
     ProcessRole.requireProgram()
-    let client = try EngineClient(configuration)
+    let client = try EngineClient(try await ExecutorPlan(configuration))
     return try await withTaskCancellationHandler {
         do {
             let result = try await body(Executor(client: client))

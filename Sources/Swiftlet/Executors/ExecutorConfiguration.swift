@@ -5,8 +5,8 @@ import SwiftletWire
 public struct ExecutorConfiguration: Sendable {
     /// Workers at a time, in fresh mode at most, in warm mode exactly; nil: as many as the cores allow.
     public var maxWorkers: Int?
-    /// Cores that all running tasks occupy together.
-    public var maxCores: Int
+    /// Cores that all running tasks occupy together; nil: all there are.
+    public var maxCores: Int?
     public var mode: WorkerMode
     /// What a task asks for that does not say so itself. In warm mode also what each worker holds: no task may ask for more.
     public var resources: ResourceRequest
@@ -18,6 +18,13 @@ public struct ExecutorConfiguration: Sendable {
     public var program: String?
     /// Who is told of every task.
     public var observers: [any TaskObserver] = []
+    var site = Site.singleNode
+
+    /// What kind of place the tasks run at.
+    enum Site: Sendable {
+        case singleNode
+        case slurmJob(address: String?)
+    }
 
     /// On this machine.
     ///
@@ -37,39 +44,30 @@ public struct ExecutorConfiguration: Sendable {
         restartLimit: Int = 0, environment: [String: String] = [:], program: String? = nil
     ) -> ExecutorConfiguration {
         ExecutorConfiguration(
-            maxWorkers: maxWorkers, maxCores: maxCores ?? availableCores(), mode: mode, resources: resources,
-            restartLimit: restartLimit, environment: environment, program: program)
+            maxWorkers: maxWorkers, maxCores: maxCores, mode: mode, resources: resources, restartLimit: restartLimit,
+            environment: environment, program: program)
     }
 
-    /// - Throws: ``TaskError`` (`refused`) that names what makes no sense.
-    func validate() throws(TaskError) {
-        guard maxCores >= 1 else { throw TaskError(.refused, "maxCores is \(maxCores); an executor needs at least 1") }
-        if let maxWorkers, maxWorkers < 1 {
-            throw TaskError(.refused, "maxWorkers is \(maxWorkers); an executor needs at least 1")
-        }
-        guard restartLimit >= 0 else { throw TaskError(.refused, "restartLimit is \(restartLimit); it cannot be negative") }
-        try resources.validate(maxCores: mode.isWarm && maxWorkers != nil ? nil : maxCores)
-        for key in environment.keys where key.isEmpty || key.contains("=") {
-            throw TaskError(.refused, "\"\(key)\" is no name of an environment variable")
-        }
-    }
-
-    /// What bounds a single task's cores.
-    var largestTask: Int { mode.isWarm ? resources.occupiedCores : maxCores }
-
-    /// As frame CONFIGURE carries it.
-    func attributes() throws(TaskError) -> Attributes {
-        let build = try BuildIdentity.expected(of: program)
-        var attributes = Attributes()
-        attributes[text: "launch"] = "program"
-        attributes[text: "mode"] = mode.isWarm ? "warm" : "fresh"
-        attributes[integer: "max_workers"] = mode.isWarm ? maxWorkers ?? max(1, maxCores / resources.occupiedCores) : maxWorkers
-        attributes[integer: "max_cores"] = mode.isWarm ? nil : maxCores
-        attributes[integer: "restart_limit"] = restartLimit
-        attributes[list: "worker_argv"] = [program ?? "/proc/self/exe", ProcessRole.worker, build.text]
-        attributes[list: "worker_env"] = variables
-        attributes[text: "worker_cwd"] = currentDirectory()
-        return attributes
+    /// On the nodes of the Slurm allocation this program runs in (salloc, sbatch): an agent on each node, which one job step starts,
+    /// runs tasks there within milliseconds. Tasks with `memory`, `isStep` or `launcherArguments` are job steps of their own. Outside of
+    /// an allocation each worker is an srun that asks for one.
+    ///
+    /// The program's file must be at the same path on all nodes.
+    ///
+    /// - Parameters:
+    ///   - maxCores: cores that all running tasks occupy together; unless said otherwise those of the allocation.
+    ///   - maxWorkers: workers at a time; unless said otherwise as many as the cores allow, outside of an allocation 64.
+    ///   - address: numeric address of this machine that the nodes reach; unless said otherwise `SWIFTLET_ADDRESS` in the environment,
+    ///     or else what the system would take.
+    public static func slurmJob(
+        maxCores: Int? = nil, maxWorkers: Int? = nil, mode: WorkerMode = .fresh, resources: ResourceRequest = ResourceRequest(),
+        restartLimit: Int = 0, environment: [String: String] = [:], program: String? = nil, address: String? = nil
+    ) -> ExecutorConfiguration {
+        var configuration = ExecutorConfiguration(
+            maxWorkers: maxWorkers, maxCores: maxCores, mode: mode, resources: resources, restartLimit: restartLimit,
+            environment: environment, program: program)
+        configuration.site = .slurmJob(address: address)
+        return configuration
     }
 
     /// The environment of the workers.
@@ -78,27 +76,5 @@ public struct ExecutorConfiguration: Sendable {
             !environment.keys.contains(String(variable.prefix { $0 != "=" }))
         }
         return inherited + environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    }
-}
-
-/// How tasks meet processes.
-public struct WorkerMode: Sendable {
-    typealias Preparation = @Sendable () throws(TaskError) -> (name: String, bytes: [UInt8])
-
-    let isWarm: Bool
-    let preparation: Preparation?
-
-    /// Each task in a process of its own, which ends with it: nothing is left of one task for another.
-    public static let fresh = WorkerMode(isWarm: false, preparation: nil)
-
-    /// Processes that stay and take task after task: the start of a process is paid once.
-    public static let warm = WorkerMode(isWarm: true, preparation: nil)
-
-    /// Processes that stay, and in which `preparation` has run before the first task; tasks find what it made in
-    /// ``WorkerPreparation/state``.
-    public static func warm<P: WorkerPreparation>(preparing preparation: P) -> WorkerMode {
-        WorkerMode(isWarm: true) { () throws(TaskError) in
-            (try TypeName.require(P.self), try TaskCoding.encode(preparation))
-        }
     }
 }

@@ -3,8 +3,18 @@ import SwiftletWire
 
 /// What one task asks for.
 public struct ResourceRequest: Hashable, Sendable {
-    /// Hardware threads; they count against the executor's cores.
+    /// Ranks: so many processes run the task, on one node, each with its number in ``TaskContext/rank``. The value is that of rank 0, or
+    /// of all (``Executor/submitToRanks(_:resources:after:)``).
+    ///
+    /// For a ``Command``: on Slurm so many MPI ranks of the program (srun, over several nodes where one has not enough cores), on one
+    /// machine the cores that it holds, which it starts its ranks on itself.
+    public var cores: Int
+    /// Hardware threads of each rank; they count against the executor's cores.
     public var threadsPerCore: Int
+    /// GPUs of each rank. On one machine those that `CUDA_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES` names are shared out.
+    public var gpusPerCore: Int
+    /// Bytes of memory that it may use, with everything it starts; nil: not limited. More ends it.
+    public var memory: Int?
     /// The longest time it may run, from its start; then its worker is ended.
     public var timeLimit: Duration?
     /// The directory it runs in; nil: where the program was when the executor was made.
@@ -14,10 +24,24 @@ public struct ResourceRequest: Hashable, Sendable {
     /// How often it is started again when its worker dies while it runs; nil: the executor's.
     public var restartLimit: Int?
 
+    /// Slurm: nothing else of this executor runs on its node.
+    public var isExclusive: Bool
+    /// Slurm: a job step of its own (srun) instead of a process of the agent on its node.
+    public var isStep: Bool
+    /// Slurm: further arguments of srun; then it is a step of its own.
+    public var launcherArguments: [String]
+
     public init(
-        threadsPerCore: Int = 1, timeLimit: Duration? = nil, workingDirectory: String? = nil, priority: Int = 0,
-        restartLimit: Int? = nil
+        cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: Int? = nil, timeLimit: Duration? = nil,
+        workingDirectory: String? = nil, priority: Int = 0,
+        restartLimit: Int? = nil, isExclusive: Bool = false, isStep: Bool = false, launcherArguments: [String] = []
     ) {
+        self.cores = cores
+        self.gpusPerCore = gpusPerCore
+        self.memory = memory
+        self.isExclusive = isExclusive
+        self.isStep = isStep
+        self.launcherArguments = launcherArguments
         self.threadsPerCore = threadsPerCore
         self.timeLimit = timeLimit
         self.workingDirectory = workingDirectory
@@ -26,13 +50,16 @@ public struct ResourceRequest: Hashable, Sendable {
     }
 
     /// Cores of the machine that it occupies.
-    var occupiedCores: Int { threadsPerCore }
+    var occupiedCores: Int { cores * threadsPerCore }
 
     /// - Throws: ``TaskError`` (`refused`) that names what makes no sense.
     func validate(maxCores: Int?) throws(TaskError) {
         func require(_ holds: Bool, _ text: @autoclosure () -> String) throws(TaskError) {
             if !holds { throw TaskError(.refused, text()) }
         }
+        try require(cores >= 1, "cores is \(cores); at least 1 is needed")
+        try require(gpusPerCore >= 0, "gpusPerCore is \(gpusPerCore); it cannot be negative")
+        try require(memory.map { $0 > 0 } ?? true, "memory is \(memory ?? 0) bytes; it must be more than none")
         try require(threadsPerCore >= 1, "threadsPerCore is \(threadsPerCore); at least 1 is needed")
         try require(timeLimit.map { $0 > .zero } ?? true, "timeLimit is \(timeLimit ?? .zero); it must be longer than nothing")
         try require((restartLimit ?? 0) >= 0, "restartLimit is \(restartLimit ?? 0); it cannot be negative")
@@ -46,7 +73,11 @@ public struct ResourceRequest: Hashable, Sendable {
     /// As frame REQUEST carries it. What only the worker needs (the directory) is not in there.
     var attributes: Attributes {
         var attributes = Attributes()
+        attributes[integer: "cores"] = cores == 1 ? nil : cores
         attributes[integer: "threads_per_core"] = threadsPerCore
+        attributes[integer: "gpus_per_core"] = gpusPerCore == 0 ? nil : gpusPerCore
+        attributes[integer: "memory"] = memory
+        attributes[integer: "exclusive"] = isExclusive ? 1 : nil
         attributes[number: "time_limit"] = timeLimit.map {
             Double($0.components.seconds) + Double($0.components.attoseconds) / 1e18
         }

@@ -28,12 +28,16 @@ extension TaskProgram {
 }
 
 /// For programs with a `main` of their own: the first line, before any other code. Returns unless this process was started as a
-/// worker or a guardian, which it then is until it ends.
+/// worker, a guardian or an agent, which it then is until it ends.
 public func enterWorkerModeIfAsked() async {
     switch CommandLine.arguments.dropFirst().first {
     case ProcessRole.worker:
         ProcessRole.isServing.store(true, ordering: .relaxed)
         await WorkerProcess.run(build: CommandLine.arguments.dropFirst(2).first)
+    case ProcessRole.step:
+        ProcessRole.isServing.store(true, ordering: .relaxed)
+        await WorkerProcess.runStep(build: CommandLine.arguments.dropFirst(2).first)
+    case ProcessRole.agent: AgentProgram.run(ticketFile: nil, guardianArguments: ["swiftlet", ProcessRole.guardian])
     case ProcessRole.guardian: InProcessEngine.runGuardian()
     default: return
     }
@@ -42,6 +46,8 @@ public func enterWorkerModeIfAsked() async {
 /// First arguments of processes that the library starts.
 enum ProcessRole {
     static let worker = "--swiftlet-worker"
+    static let step = "--swiftlet-step"
+    static let agent = "--swiftlet-agent"
     static let guardian = "--swiftlet-guardian"
 
     /// This process is a worker and has entered worker mode: what runs in it now are tasks.
@@ -49,7 +55,7 @@ enum ProcessRole {
 
     /// Stops a program that would start itself for ever.
     static func requireProgram() {
-        let isMarked = [worker, guardian].contains(CommandLine.arguments.dropFirst().first)
+        let isMarked = [worker, step, agent, guardian].contains(CommandLine.arguments.dropFirst().first)
         guard isMarked, !isServing.load(ordering: .relaxed) else { return }
         fatalError(
             "an executor was made in a process that was started as a worker, before it entered worker mode: make the program a "

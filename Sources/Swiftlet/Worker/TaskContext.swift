@@ -9,4 +9,8 @@ public struct TaskContext: Sendable {
     public let attempt: Int
     /// The place of the worker among the warm ones, from 0; nil for a fresh one.
     public let workerIndex: Int?
+    /// The number of this process among those that run the task, from 0.
+    public let rank: Int
+    /// How many processes run the task: its ``ResourceRequest/cores``.
+    public let rankCount: Int
 }

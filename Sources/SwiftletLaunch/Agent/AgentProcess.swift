@@ -22,12 +22,15 @@ public final class AgentProcess {
 
     /// Serves the engine that gave the ticket until it is gone; never returns.
     /// - Parameter node: how the launcher calls this node.
-    public static func run(ticket: Ticket, node: String, version: String) -> Never {
+    ///   - guardianArguments: arguments (argv) with which this program is a guardian.
+    public static func run(ticket: Ticket, node: String, version: String, guardianArguments: [String]) -> Never {
         sl_ignore_terminal_signals()
         sl_raise_descriptor_limit()
         _ = sl_become_subreaper()
         do {
-            let agent = try AgentProcess(connection: try SecureConnector.connect(ticket), node: node, version: version)
+            let agent = try AgentProcess(
+                connection: try SecureConnector.connect(ticket), node: node, version: version,
+                guardianArguments: guardianArguments)
             agent.loop.run()
             if let failure = agent.failure { say("agent on \(node): \(failure)") }
         } catch {
@@ -37,10 +40,10 @@ public final class AgentProcess {
         exit(endAllDescendants().isEmpty ? 0 : 1)
     }
 
-    private init(connection: AuthenticatedSocket, node: String, version: String) throws {
+    private init(connection: AuthenticatedSocket, node: String, version: String, guardianArguments: [String]) throws {
         self.node = node
         engine = SecureLink(loop: loop)
-        guardian = try Spawner.startGuardian(program: "/proc/self/exe", arguments: ["swiftlet", "guardian"], loop: loop).spawner
+        guardian = try Spawner.startGuardian(program: "/proc/self/exe", arguments: guardianArguments, loop: loop).spawner
         engine.attach(connection)
         engine.onFrame = { [unowned self] in try received($0, $1) }
         engine.onClose = { [unowned self] in end($0 ?? "") }
@@ -87,7 +90,10 @@ public final class AgentProcess {
             var reader = ByteReader(body)
             let count = Int(clamping: try reader.integer(UInt64.self))
             if let stream = RelayStream(flags: header.flags) { worker?[stream].acknowledged(count) }
-        case .spawn: try spawn(UInt32(truncatingIfNeeded: header.id), Attributes(body: body))
+        case .spawn:
+            try spawn(
+                UInt32(truncatingIfNeeded: header.id), Attributes(body: body),
+                isConnected: header.flags & SpawnFlag.noSocket == 0)
         case .signal:
             var reader = ByteReader(body)
             worker?.spawner.signal(WorkerID(UInt32(header.id)), Int32(try reader.integer(UInt32.self)))
@@ -107,19 +113,27 @@ public final class AgentProcess {
         }
     }
 
-    private func spawn(_ id: UInt32, _ attributes: Attributes) {
-        var attributes = attributes
-        if !gpuVariables.isEmpty { attributes[list: "variables"] = (attributes[list: "variables"] ?? []) + gpuVariables }
+    private func spawn(_ id: UInt32, _ attributes: Attributes, isConnected: Bool) {
         do {
+            var attributes = attributes
             let isProgram = attributes[list: "argv"] != nil
+            if isProgram {
+                let place = NodeEnvironment.of(client: attributes[list: "env"] ?? [], agent: processEnvironment(), node: node)
+                attributes[list: "env"] = environment(place, with: gpuVariables)
+            } else if !gpuVariables.isEmpty {
+                attributes[list: "variables"] = (attributes[list: "variables"] ?? []) + gpuVariables
+            }
             let spawner = isProgram ? guardian : try forkServer().spawner
             let connection = try makeSocketPair(), output = try makePipe(), errors = try makePipe()
             workers[id] = AgentWorker(
                 id: id, spawner: spawner, descriptors: [connection.ours, output.reading, errors.reading], engine: engine,
                 loop: loop
             ) { [unowned self] in workers[$0.id] = nil }
+            // Without a connection its stream is over at once.
+            if !isConnected { closeDescriptor(connection.theirs) }
             spawner.spawn(
-                WorkerID(id), attributes, socket: connection.theirs, output: output.writing, errors: errors.writing)
+                WorkerID(id), attributes, socket: isConnected ? connection.theirs : nil, output: output.writing,
+                errors: errors.writing)
         } catch {
             engine.send(.spawnFailed, id: UInt64(id)) { $0.append(contentsOf: "\(error)".utf8) }
         }

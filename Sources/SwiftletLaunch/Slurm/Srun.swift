@@ -9,19 +9,19 @@ public struct Srun: NodeLauncher, Hashable {
     public var hasGPUs: Bool
     /// How MPI ranks find each other (`--mpi`); nil: the site's default.
     public var pmi: String?
-    /// The engine's own program, as the nodes see it.
-    public var engine: String
+    /// The command of an agent, whose program the nodes see at this path.
+    public var agent: [String]
     /// What srun gets, without the variables by which a surrounding step or job would tell it what to do.
     public var environment: [String]
 
     /// Seconds that srun has to end a step.
     private static let grace = 3
 
-    public init(job: String?, hasGPUs: Bool, pmi: String?, engine: String, environment: [String]) {
+    public init(job: String?, hasGPUs: Bool, pmi: String?, agent: [String], environment: [String]) {
         self.job = job
         self.hasGPUs = hasGPUs
         self.pmi = pmi
-        self.engine = engine
+        self.agent = agent
         self.environment = Self.cleaned(environment)
     }
 
@@ -31,9 +31,9 @@ public struct Srun: NodeLauncher, Hashable {
         if let job { arguments.append("--jobid=\(job)") }
         arguments += [
             "-w", nodes.joined(separator: ","), "--overlap", "--mpi=none", "--cpu-bind=none", "--mem=0", "--no-kill",
-            "--kill-on-bad-exit=0", "--wait=0", "--job-name=swiftlet-agents", engine, "agent",
+            "--kill-on-bad-exit=0", "--wait=0", "--job-name=swiftlet-agents",
         ]
-        return command(arguments)
+        return command(arguments + agent)
     }
 
     /// A step that runs one worker: a process, or a group of MPI ranks. The ticket comes by srun's standard input.

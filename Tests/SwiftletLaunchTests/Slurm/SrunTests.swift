@@ -4,8 +4,8 @@ import SwiftletModel
 import Testing
 
 @Suite struct SrunTests {
-    private let inside = Srun(job: "12", hasGPUs: false, pmi: nil, engine: "/opt/swiftlet", environment: [])
-    private let outside = Srun(job: nil, hasGPUs: false, pmi: nil, engine: "/opt/swiftlet", environment: [])
+    private let inside = Srun(job: "12", hasGPUs: false, pmi: nil, agent: ["/opt/swiftlet", "agent"], environment: [])
+    private let outside = Srun(job: nil, hasGPUs: false, pmi: nil, agent: ["/opt/swiftlet", "agent"], environment: [])
 
     private func slot(_ nodes: String...) -> Slot {
         Slot(placements: nodes.enumerated().map { Slot.Placement(node: $0.offset, name: $0.element, ranks: 1, coreCount: 1) })
@@ -36,7 +36,7 @@ import Testing
             cores: 4, threadsPerCore: 2, gpusPerCore: 1, memory: 3_000_000_000, nodes: 2, isOversubscribed: true,
             timeLimit: 250_000_000_000)
         request.step = StepOptions(directory: "/tmp/a b", arguments: ["--qos=high", "--comment=it's"])
-        let srun = Srun(job: "12", hasGPUs: true, pmi: "pmix", engine: "/opt/swiftlet", environment: [])
+        let srun = Srun(job: "12", hasGPUs: true, pmi: "pmix", agent: ["/opt/swiftlet", "agent"], environment: [])
         #expect(
             line(srun, request, slot("n1", "n2"))
                 == "srun -n 4 -D '/tmp/a b' --mpi=pmix -N 2 --cpus-per-task=2 --gpus-per-task=1 --exact --oversubscribe --time=6 "
@@ -46,7 +46,7 @@ import Testing
 
     /// A step would get all GPUs of its job, and no other one could start beside it.
     @Test func aStepWithoutGPUsTakesNone() {
-        let srun = Srun(job: "12", hasGPUs: true, pmi: nil, engine: "/opt/swiftlet", environment: [])
+        let srun = Srun(job: "12", hasGPUs: true, pmi: nil, agent: ["/opt/swiftlet", "agent"], environment: [])
         #expect(line(srun, ResourceRequest(), slot("n1")).contains(" --gres=none "))
     }
 
@@ -73,7 +73,7 @@ import Testing
             "PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "SLURM_CPUS_PER_TASK=7", "SRUN_CPUS_PER_TASK=7", "SLURM_NTASKS=9",
             "SLURM_JOB_ID=12", "PMI_RANK=0", "PMIX_NAMESPACE=x", "SLURM_EXACT=1", "HOME=/root",
         ]
-        let srun = Srun(job: "12", hasGPUs: false, pmi: nil, engine: "e", environment: environment)
+        let srun = Srun(job: "12", hasGPUs: false, pmi: nil, agent: ["e", "agent"], environment: environment)
         #expect(
             srun.step(ResourceRequest(), in: slot("n1"), program: ["p"]).environment
                 == ["PATH=/bin", "SLURM_CONF=/etc/slurm.conf", "HOME=/root"])

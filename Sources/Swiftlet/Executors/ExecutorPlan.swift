@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Glibc
+import SwiftletWire
+
+/// A configuration together with what was found at the place it names.
+struct ExecutorPlan: Sendable {
+    let configuration: ExecutorConfiguration
+    /// nil: this machine alone.
+    let slurm: SlurmNodes?
+    private let maxCores: Int?
+    private let maxWorkers: Int?
+    /// GPUs that are shared out on this machine, and the variable that names them.
+    private let gpus: (variable: String, words: [String])?
+
+    /// How many workers wait for allocations or run at once where nobody says it.
+    private static let srunsAtOnce = 64
+
+    /// Finds out what is there.
+    /// - Throws: ``TaskError`` (`refused`) where the configuration makes no sense, or what it names is not there.
+    init(_ configuration: ExecutorConfiguration) async throws(TaskError) {
+        try Self.check(configuration)
+        self.configuration = configuration
+        switch configuration.site {
+        case .singleNode:
+            slurm = nil
+            maxCores = configuration.maxCores ?? availableCores()
+            gpus = Self.gpus(in: configuration.variables)
+            maxWorkers = configuration.maxWorkers
+        case .slurmJob(let address):
+            let nodes = try await SlurmNodes.find(address: address)
+            slurm = nodes
+            gpus = nil
+            if nodes.allocation == nil {
+                maxCores = configuration.maxCores
+                let isUnlimited = configuration.maxWorkers == nil && configuration.maxCores == nil
+                maxWorkers = isUnlimited && !configuration.mode.isWarm ? Self.srunsAtOnce : configuration.maxWorkers
+            } else {
+                maxCores = configuration.maxCores ?? nodes.cores
+                maxWorkers = configuration.maxWorkers
+            }
+        }
+        if configuration.mode.isWarm, maxCores == nil, maxWorkers == nil {
+            throw TaskError(.refused, "outside of an allocation warm workers need a number: say maxWorkers or maxCores")
+        }
+        try check(
+            configuration.resources, limit: configuration.mode.isWarm && maxWorkers != nil ? nil : maxCores, isCommand: false)
+    }
+
+    private static func check(_ configuration: ExecutorConfiguration) throws(TaskError) {
+        if let maxCores = configuration.maxCores, maxCores < 1 {
+            throw TaskError(.refused, "maxCores is \(maxCores); an executor needs at least 1")
+        }
+        if let maxWorkers = configuration.maxWorkers, maxWorkers < 1 {
+            throw TaskError(.refused, "maxWorkers is \(maxWorkers); an executor needs at least 1")
+        }
+        guard configuration.restartLimit >= 0 else {
+            throw TaskError(.refused, "restartLimit is \(configuration.restartLimit); it cannot be negative")
+        }
+        for key in configuration.environment.keys where key.isEmpty || key.contains("=") {
+            throw TaskError(.refused, "\"\(key)\" is no name of an environment variable")
+        }
+    }
+
+    private static func gpus(in variables: [String]) -> (variable: String, words: [String])? {
+        for name in ["ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"] {
+            guard let variable = variables.first(where: { $0.hasPrefix("\(name)=") }) else { continue }
+            let words = variable.dropFirst(name.utf8.count + 1).split(separator: ",").map(String.init)
+            if !words.isEmpty { return (name, words) }
+        }
+        return nil
+    }
+
+    /// - Throws: ``TaskError`` (`refused`) for what a task asks for that it cannot get here.
+    func check(_ resources: ResourceRequest, isCommand: Bool) throws(TaskError) {
+        try check(
+            resources, limit: configuration.mode.isWarm ? configuration.resources.occupiedCores : maxCores, isCommand: isCommand)
+    }
+
+    private func check(_ resources: ResourceRequest, limit: Int?, isCommand: Bool) throws(TaskError) {
+        try resources.validate(maxCores: limit)
+        if let slurm {
+            guard slurm.allocation != nil else { return }
+            if !isCommand, resources.occupiedCores > slurm.largestNode {
+                throw TaskError(
+                    .refused,
+                    "the task asks for \(resources.occupiedCores) cores on one node, the largest node of the allocation has "
+                        + "\(slurm.largestNode); only a Command spreads over nodes")
+            }
+            if resources.gpusPerCore > 0, !slurm.hasGPUs {
+                throw TaskError(
+                    .refused, "gpusPerCore is \(resources.gpusPerCore), but the allocation has no GPUs (--gres=gpu:N)")
+            }
+            return
+        }
+        if resources.isExclusive || resources.isStep || !resources.launcherArguments.isEmpty {
+            throw TaskError(.refused, "isExclusive, isStep and launcherArguments are for executors on Slurm")
+        }
+        let wanted = resources.cores * resources.gpusPerCore
+        if wanted > (gpus?.words.count ?? 0) {
+            throw TaskError(
+                .refused,
+                "the task asks for \(wanted) GPUs, CUDA_VISIBLE_DEVICES (or ROCR_VISIBLE_DEVICES) names \(gpus?.words.count ?? 0)"
+            )
+        }
+    }
+
+    /// As frame CONFIGURE carries it.
+    func attributes() throws(TaskError) -> Attributes {
+        let mode = configuration.mode
+        let build = try BuildIdentity.expected(of: configuration.program)
+        var attributes = Attributes()
+        attributes[text: "launch"] = "program"
+        attributes[text: "mode"] = mode.isWarm ? "warm" : "fresh"
+        attributes[integer: "max_workers"] =
+            mode.isWarm ? maxWorkers ?? max(1, (maxCores ?? 1) / configuration.resources.occupiedCores) : maxWorkers
+        attributes[integer: "max_cores"] = mode.isWarm ? nil : maxCores
+        attributes[integer: "restart_limit"] = configuration.restartLimit
+        attributes[list: "worker_env"] = configuration.variables
+        attributes[text: "worker_cwd"] = currentDirectory()
+        // On another node it is the agent's own program.
+        let isHere = slurm == nil
+        let program = isHere ? configuration.program ?? "/proc/self/exe" : "/proc/self/exe"
+        attributes[list: "worker_argv"] = [program, ProcessRole.worker, build.text]
+        if let slurm {
+            let path = if let named = configuration.program { named } else { try ownProgram() }
+            slurm.add(to: &attributes, program: path, build: build.text, environment: configuration.variables)
+        } else if let gpus {
+            attributes[text: "gpu_variable"] = gpus.variable
+            attributes[list: "nodes"] = ["gpus=" + gpus.words.joined(separator: ",")]
+        }
+        return attributes
+    }
+
+    /// The path at which other nodes find this program.
+    private func ownProgram() throws(TaskError) -> String {
+        guard let path = realpath("/proc/self/exe", nil) else {
+            throw TaskError(
+                .refused, "the file of this program is not there any more, and other nodes could not start it: name one")
+        }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// As frame REQUEST carries it.
+    func attributes(of resources: ResourceRequest, isCommand: Bool) -> Attributes {
+        var attributes = resources.attributes
+        attributes[integer: "command"] = isCommand ? 1 : nil
+        guard let slurm else { return attributes }
+        if slurm.allocation == nil {
+            // Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
+            attributes[integer: "step_exclusive"] = resources.isExclusive ? 1 : nil
+            attributes[integer: "step_gpus"] = resources.gpusPerCore == 0 ? nil : resources.gpusPerCore
+            attributes[integer: "exclusive"] = nil
+            attributes[integer: "gpus_per_core"] = nil
+        }
+        // An agent's tasks have no limit of memory that Slurm would see to.
+        if resources.isStep || resources.memory != nil || !resources.launcherArguments.isEmpty { attributes[integer: "step"] = 1 }
+        if !resources.launcherArguments.isEmpty { attributes[list: "step_arguments"] = resources.launcherArguments }
+        return attributes
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import SwiftletTransport
+import SwiftletWire
+
+/// Rank 0's connection to another rank of its group, which is a worker like any other: what the engine says to rank 0 is said to it,
+/// too. Used by one thread at a time.
+public final class RankChannel: @unchecked Sendable {
+    // Not checked: rank 0 waits for the thread that reads an answer before it says anything more.
+    private let channel: BlockingChannel
+
+    public init(descriptor: Int32) {
+        channel = BlockingChannel(descriptor: descriptor)
+        channel.send { $0.append(frame: .hello, id: protocolVersion) { Attributes().write(to: &$0) } }
+    }
+
+    public func blob(_ id: UInt64, _ bytes: [UInt8]) {
+        channel.send { $0.append(frame: .blob, id: id) { $0.append(contentsOf: bytes) } }
+    }
+
+    public func forget(_ id: UInt64) { channel.send { $0.append(frame: .forget, id: id) } }
+
+    public func initialize(_ index: Int, blobs: [UInt64]) {
+        channel.send {
+            $0.append(frame: .initialize, id: UInt64(index)) { bytes in
+                bytes.append(integer: UInt16(blobs.count))
+                for blob in blobs { bytes.append(integer: blob) }
+            }
+        }
+    }
+
+    public func call(_ call: WorkerChannel.Call) {
+        channel.send { $0.append(frame: .call, id: call.task) { $0.append(contentsOf: call.body) } }
+    }
+
+    public func end() { channel.send { $0.append(frame: .end, id: 0) } }
+
+    /// Waits for the answer to a call, or to being told to prepare (then an empty value); nil where the rank is gone.
+    public func answer() -> WorkerChannel.Answer? {
+        while let frame = try? channel.next() {
+            switch FrameType(rawValue: frame.header.type) {
+            case .ready: return .value([])
+            case .initFailed: return Self.part(frame.body[...]).map { .error($0) }
+            case .result:
+                guard let kind = frame.body.first, let part = Self.part(frame.body.dropFirst()) else { return nil }
+                return kind == 0 ? .value(part) : .error(part)
+            default: continue  // hello
+            }
+        }
+        return nil
+    }
+
+    private static func part(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
+        bytes.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            return (try? Payload.inlineParts(&reader))??.first
+        }
+    }
+}

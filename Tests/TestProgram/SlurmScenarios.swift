@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a Swift program does in an allocation of Slurm; the tests of python/tests/slurm start it there.
+import Glibc
+import Swiftlet
+
+/// Says where it ran, after a while in which others may run beside it.
+struct Place: RemoteTask {
+    struct Value: Codable, Sendable {
+        let node: String
+        let job: String
+        let step: String
+        let gpus: String
+        let threads: String
+        let process: Int32
+    }
+    var milliseconds = 0
+
+    func run() async throws -> Value {
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "-" }
+        return Value(
+            node: variable("SLURMD_NODENAME"), job: variable("SLURM_JOB_ID"), step: variable("SLURM_STEP_ID"),
+            gpus: variable("CUDA_VISIBLE_DEVICES"), threads: variable("OMP_NUM_THREADS"), process: getpid())
+    }
+}
+
+struct Sum: RemoteTask {
+    let numbers: Input<[Double]>
+    func run() async throws -> Double { numbers.value.reduce(0, +) }
+}
+
+/// One rank's word. Where one is to fail or die, the others wait for ever.
+struct RankName: RemoteTask {
+    var failing: Int?
+    var dying: Int?
+    func run() async throws -> String {
+        let context = TaskContext.current
+        let rank = context?.rank ?? -1
+        if rank == failing { throw OutOfRange(number: rank) }
+        if rank == dying { kill(getpid(), SIGKILL) }
+        if failing != nil || dying != nil { try await Task.sleep(for: .seconds(600)) }
+        return "\(rank)/\(context?.rankCount ?? -1)"
+    }
+}
+
+struct RankByte: RemoteTask {
+    func run() async throws -> UInt8 { UInt8(TaskContext.current?.rank ?? 99) }
+}
+
+enum SlurmScenarios {
+    static func run(_ name: Substring) async throws {
+        switch name {
+        case "places": try await places()
+        case "warm": try await warm()
+        case "steps": try await steps()
+        case "ranks": try await ranks()
+        case "commands": try await commands()
+        case "failures": try await failures()
+        case "data": try await data()
+        case "gpus": try await gpus()
+        case "outside": try await outside()
+        case "refusals": try await refusals()
+        case let other: print("no scenario slurm-\(other)")
+        }
+    }
+
+    /// So many of each, in order.
+    private static func tally(_ words: [String]) -> String {
+        Dictionary(grouping: words, by: \.self).map { "\($0.key) \($0.value.count)" }.sorted().joined(separator: ", ")
+    }
+
+    private static func places() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let handles = try (0..<8).map { _ in try executor.submit(Place(milliseconds: 500)) }
+            var seen: [Place.Value] = []
+            for handle in handles { seen.append(try await handle.value) }
+            print(tally(seen.map(\.node)), "steps", tally(seen.map(\.step)), "processes", Set(seen.map(\.process)).count)
+        }
+    }
+
+    private static func warm() async throws {
+        try await withExecutor(.slurmJob(mode: .warm(preparing: Table(size: 10)))) { executor in
+            var nodes: Set<String> = []
+            for try await place in executor.map(0..<80, { _ in Place(milliseconds: 20) }) { nodes.insert(place.node) }
+            print(nodes.sorted().joined(separator: " "), try await executor.run(Lookup(index: 4)))
+        }
+    }
+
+    private static func steps() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let request = ResourceRequest(threadsPerCore: 2, isStep: true)
+            let place = try await executor.run(Place(), resources: request)
+            print(place.node.prefix(1), place.step == "-" ? "no step" : "a step", place.threads)
+            let sized = ResourceRequest(memory: 256 << 20, launcherArguments: ["--export=ALL,SWIFTLET_TEST_VARIABLE=hello there"])
+            print(try await executor.run(Where(), resources: sized).variable ?? "-")
+        }
+    }
+
+    private static func ranks() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let group = ResourceRequest(cores: 4)
+            print(try await executor.submitToRanks(RankName(), resources: group).value.joined(separator: " "))
+            print(try await executor.run(RankName(), resources: group))
+            let step = ResourceRequest(cores: 3, isStep: true)
+            print(try await executor.submitToRanks(RankName(), resources: step).value.joined(separator: " "))
+        }
+    }
+
+    private static func commands() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let node = try await executor.run("sh", arguments: ["-c", "echo $SLURMD_NODENAME; exit 3"])
+            print(node.standardOutput.prefix(1), node.exitStatus ?? -1)
+            let words = ["-c", "echo rank $SLURM_PROCID of $SLURM_NTASKS on $SLURMD_NODENAME"]
+            let group = try await executor.run("sh", arguments: words, resources: ResourceRequest(cores: 6))
+            let lines = group.standardOutput.split(separator: "\n").sorted()
+            print(lines.map { $0.dropLast(6) }.joined(separator: ","), Set(lines.map { $0.suffix(2) }).count)
+            let killed = try await executor.run("sh", arguments: ["-c", "kill -9 $$"])
+            print(killed.signal ?? -1)
+        }
+    }
+
+    private static func failures() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            for way in [Crash.Way.trap, .signal(SIGKILL), .exit(3)] {
+                guard case .failure(let error) = await (try executor.submit(Crash(way: way))).result else { continue }
+                print(
+                    error.code, error.signal == SIGKILL ? "killed" : error.signal != nil ? "trapped" : "-",
+                    error.exitStatus ?? 0, error.host?.prefix(1) ?? "-", error.errorOutput.isEmpty)
+            }
+            let limited = await (try executor.submit(Sleeper(), resources: ResourceRequest(timeLimit: .milliseconds(200)))).result
+            if case .failure(let error) = limited { print(error.code) }
+            let thrown = await (try executor.submit(Checked(number: 12), resources: ResourceRequest(isStep: true))).result
+            if case .failure(let error) = thrown { print(error.code, error.cause as? OutOfRange ?? OutOfRange(number: 0)) }
+            let dead = await (try executor.submit(RankName(dying: 1), resources: ResourceRequest(cores: 2))).result
+            if case .failure(let error) = dead { print(error.code, error.signal ?? 0) }
+        }
+    }
+
+    private static func data() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let numbers = try executor.submit(Numbers(count: 1_000_000))
+            let sum = try executor.submit(Sum(numbers: Input(numbers)))
+            let step = try executor.submit(Sum(numbers: Input(numbers)), resources: ResourceRequest(isStep: true))
+            print(try await sum.value, try await step.value, try await numbers.value.count)
+        }
+    }
+
+    private static func gpus() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let one = ResourceRequest(gpusPerCore: 1)
+            let handles = try (0..<4).map { _ in try executor.submit(Place(milliseconds: 500), resources: one) }
+            var seen: [String] = []
+            for handle in handles {
+                let place = try await handle.value
+                seen.append("\(place.node):\(place.gpus)")
+            }
+            print(seen.sorted().joined(separator: " "))
+        }
+    }
+
+    private static func outside() async throws {
+        try await withExecutor(.slurmJob(maxWorkers: 2)) { executor in
+            let handles = try (0..<3).map { _ in try executor.submit(Place()) }
+            var jobs: Set<String> = []
+            for handle in handles { jobs.insert(try await handle.value.job) }
+            print("jobs", jobs.count)
+            print(try await executor.submitToRanks(RankName(), resources: ResourceRequest(cores: 2)).value)
+        }
+    }
+
+    private static func refusals() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            for request in [ResourceRequest(cores: 5), ResourceRequest(cores: 9), ResourceRequest(gpusPerCore: 1)] {
+                do { _ = try executor.submit(Place(), resources: request) } catch { print(error) }
+            }
+        }
+        do {
+            try await withExecutor(.slurmJob(address: "everywhere")) { _ in }
+        } catch { print(error) }
+    }
+}

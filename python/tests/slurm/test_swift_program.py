@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A Swift program's own functions on Slurm: the scenarios of Tests/TestProgram/SlurmScenarios.swift."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from slurm_cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[3]
+Scenario = Callable[[str], list[str]]
+
+
+@pytest.fixture(scope="session")
+def scenario() -> Scenario:
+    """Runs a scenario; the lines it prints."""
+    if shutil.which("swift") is None:
+        pytest.skip("there is no Swift on this machine")
+    command = ["swift", "build", "--product", "TestProgram"]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-2000:]
+    where = subprocess.run(
+        [*command, "--show-bin-path"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    program = Path(where.stdout.strip()) / "TestProgram"
+
+    def run(name: str) -> list[str]:
+        done = subprocess.run([program, f"slurm-{name}"], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()
+
+    return run
+
+
+@pytest.mark.usefixtures("allocation")
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("places", ["n1 4, n2 4 steps - 8 processes 8"]),
+        ("warm", ["n1 n2 8"]),
+        ("steps", ["n a step 2", "hello there"]),
+        ("ranks", ["0/4 1/4 2/4 3/4", "0/4", "0/3 1/3 2/3"]),
+        ("commands", ["n 3", ",".join(f"rank {rank} of 6" for rank in range(6)) + " 2", "9"]),
+        (
+            "failures",
+            [
+                "lost trapped 0 n false",
+                "lost killed 0 n false",
+                "lost - 3 n false",
+                "timeLimit",
+                "failed OutOfRange(number: 12)",
+                "lost 9",
+            ],
+        ),
+        ("data", ["499999500000.0 499999500000.0 1000000"]),
+    ],
+)
+def test_in_an_allocation(scenario: Scenario, name: str, lines: list[str]) -> None:
+    assert scenario(name) == lines
+
+
+@pytest.mark.usefixtures("allocation")
+def test_what_the_allocation_cannot_give(scenario: Scenario) -> None:
+    spread, large, gpus, address = scenario("refusals")
+    assert "5 cores on one node, the largest node of the allocation has 4" in spread
+    assert "9 cores, the executor has 8" in large
+    assert "the allocation has no GPUs" in gpus
+    assert "numeric address of one interface" in address
+
+
+def test_gpus_are_shared_out(scenario: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster.salloc("-N2", "-n8", "--gres=gpu:2") as variables:
+        for key, value in variables.items():
+            monkeypatch.setenv(key, value)
+        assert scenario("gpus") == ["n1:0 n1:1 n2:0 n2:1"]
+
+
+def test_without_an_allocation(scenario: Scenario, cluster: Cluster) -> None:
+    assert scenario("outside") == ["jobs 3", '["0/2", "1/2"]']
+    cluster.until(lambda: not cluster.queue())  # they are completing for a moment
+
+
+def test_a_job_that_is_over(scenario: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4000000")
+    with pytest.raises(AssertionError, match="SLURM_JOB_ID says that this program runs in job 4000000"):
+        scenario("places")

@@ -95,7 +95,16 @@ def _open(address: str, timeout: float) -> socket.socket:
     except OSError as error:
         raise type(error)(f"no connection to {address}: {error}") from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _notice_silence(sock)
     return sock
+
+
+def _notice_silence(sock: socket.socket) -> None:
+    """A machine that is gone without a word ends the connection within a minute and a half."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in ("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
 
 
 def admit(sock: socket.socket, ticket: Ticket, timeout: float = 5.0) -> SecureSocket:

@@ -26,9 +26,19 @@ def processes_with(mark: str) -> list[int]:
     return found
 
 
-def gone_within(seconds: float, mark: str) -> list[int]:
-    """What is left of the processes with ``mark`` after at most so many seconds."""
+def gone_within(seconds: float, mark: str) -> list[str]:
+    """What is left of the processes with ``mark`` after at most so many seconds, described."""
     deadline = time.monotonic() + seconds
     while (left := processes_with(mark)) and time.monotonic() < deadline:
-        os.sched_yield()
-    return left
+        time.sleep(0.01)
+    return [described(pid) for pid in left]
+
+
+def described(pid: int) -> str:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return f"{pid}, gone since"
+    parent = next(line.split()[1] for line in status.splitlines() if line.startswith("PPid"))
+    return f"{pid} (of {parent}): {command}"

@@ -13,6 +13,7 @@ from swiftlet._wire import Part
 from swiftlet._worker import _control, _member, _process, _slot
 from swiftlet._worker._group import Group
 from swiftlet._worker._groupcalls import RankWorker
+from swiftlet._worker._watch import Watcher
 from swiftlet._worker._worker import greet
 
 MISMATCH = 87
@@ -20,6 +21,8 @@ MISMATCH = 87
 
 def run(expected: int) -> NoReturn:
     """Joins a group of ``expected`` ranks and works in it. Never returns."""
+    # An mpiexec of this machine's takes its ranks with it.
+    watcher = Watcher() if _slot.is_step() else None
     line = sys.stdin.readline() if _slot.launched_as() == 0 else ""  # others' standard input may never end
     _prepare()
     try:
@@ -29,8 +32,10 @@ def run(expected: int) -> NoReturn:
     if comm.Get_size() != expected:
         _refuse(line, _mismatch(comm.Get_size(), expected))
     if comm.Get_rank() == 0:
-        _lead(line, comm, finalize)
+        _lead(line, comm, finalize, watcher)
     control = _control.join(comm.bcast(None, 0), comm.Get_rank())
+    if watcher:
+        watcher.over(control.socket.fileno())
     _member.serve(comm, control, finalize)
 
 
@@ -60,10 +65,12 @@ def _start_mpi() -> tuple[Any, Any]:
     return MPI.COMM_WORLD.Dup(), finalize
 
 
-def _lead(line: str, comm: Any, finalize: Any) -> NoReturn:
+def _lead(line: str, comm: Any, finalize: Any, watcher: Watcher | None) -> NoReturn:
     sock, reader = _connect(line)
+    if watcher:
+        watcher.over(sock.fileno())
     # Where rank 0 reaches the engine the other ranks reach rank 0, on whatever node they are.
-    address = sock.address if isinstance(sock, _secure.SecureSocket) else ""
+    address = sock.address
     meeting: _control.Meeting = _control.MeetingAcrossNodes(address) if address else _control.MeetingOnNode()
     try:
         comm.bcast(meeting.invitation, 0)
@@ -77,7 +84,7 @@ def _lead(line: str, comm: Any, finalize: Any) -> NoReturn:
     RankWorker(sock, reader, make_group, finalize).run()
 
 
-def _connect(line: str) -> tuple[_wire.Stream, _wire.FrameReader]:
+def _connect(line: str) -> tuple[_secure.SecureSocket, _wire.FrameReader]:
     sock = _secure.connect(_secure.Ticket.parse(line))
     reader = _wire.FrameReader(sock)
     greet(sock, reader)

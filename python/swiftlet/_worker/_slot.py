@@ -85,6 +85,13 @@ def take_as_rank() -> None:
     set_variables(variables)
 
 
+def is_step() -> bool:
+    """Whether the engine started this process as a job step of its own. To ask before the environment is
+    the call's.
+    """
+    return "SWIFTLET_STEP" in os.environ
+
+
 def launched_as() -> int:
     """The number that the launcher gave this process; MPI may see it otherwise."""
     return _number(_RANK) or 0

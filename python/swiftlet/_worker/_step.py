@@ -13,6 +13,10 @@ def main() -> None:
     root = os.path.dirname(os.path.dirname(here))
     sys.path[:] = [root, *(entry for entry in sys.path if entry != here)]
 
+    from swiftlet._worker import _watch
+
+    watcher = _watch.Watcher()
+
     from swiftlet import _secure
     from swiftlet._current import VARIABLE
     from swiftlet._worker import _process, _slot, _worker
@@ -23,7 +27,9 @@ def main() -> None:
     _process.become_subreaper()
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = [""]
-    _worker.run_on(_secure.connect(ticket))
+    engine = _secure.connect(ticket)
+    watcher.over(engine.fileno())
+    _worker.run_on(engine)
 
 
 def _first_line(descriptor: int) -> str:

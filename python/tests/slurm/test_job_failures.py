@@ -184,7 +184,7 @@ def test_slurmd_dies(executor: SlurmJobExecutor, cluster: Cluster, tmp_path: Pat
 
 
 @pytest.mark.parametrize("victim", ["client", "engine", "guardian"])
-@pytest.mark.parametrize("kind", ["agents", "step", "warm"])
+@pytest.mark.parametrize("kind", ["agents", "ranks", "step", "warm"])
 def test_nothing_is_left_on_the_nodes(
     victim: str, kind: str, cluster: Cluster, allocation: dict[str, str], tmp_path: Path
 ) -> None:
@@ -201,11 +201,12 @@ def hold(path):
 
 if __name__ == "__main__":
     warm = {kind == "warm"}
-    executor = SlurmJobExecutor(max_workers=4 if warm else None, block_allocation=warm)
-    resources = {{"step": True}} if {kind == "step"} else None
+    executor = SlurmJobExecutor(max_workers=4 if warm else None, block_allocation=warm, pmi_mode="pmi2")
+    resources = {{"step": {{"step": True}}, "ranks": {{"cores": 2}}}}.get({kind!r})
     futures = [executor.submit(hold, {str(calls)!r}, resource_dict=resources) for _ in range(4)]
-    while len(os.listdir({str(calls)!r})) < 4:
+    while len(os.listdir({str(calls)!r})) < {8 if kind == "ranks" else 4}:
         time.sleep(0.05)
+        assert not any(future.done() for future in futures), futures
     print(executor._session.connection.engine_pid, flush=True)
     try:
         futures[0].result()

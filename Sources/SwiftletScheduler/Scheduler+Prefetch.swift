@@ -7,7 +7,7 @@ extension Scheduler {
     mutating func openWorker(at now: Instant) -> Place? {
         while open.first.isSomewhere {
             let worker = open.first
-            if workers[worker].running(at: now) <= Patience.behindCall { return worker }
+            if workers[worker].running(at: now) <= workers[worker].patience { return worker }
             delist(worker)  // its call is a long one; it comes back after it
         }
         return nil
@@ -33,7 +33,7 @@ extension Scheduler {
     mutating func recallStuckCalls(at now: Instant, into actions: inout [SchedulerAction]) {
         guard prefetched > 0 else { return }
         for worker in workerPlaces
-        where workers[worker].calls.count > 1 && workers[worker].running(at: now) >= Patience.behindCall {
+        where workers[worker].calls.count > 1 && workers[worker].running(at: now) >= workers[worker].patience {
             for position in workers[worker].calls.indices.dropFirst() {
                 recall(position, from: worker, into: &actions)
             }

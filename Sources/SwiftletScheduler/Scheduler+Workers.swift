@@ -60,16 +60,14 @@ extension Scheduler {
 
     /// The worker says that its call has ended.
     mutating func taskEnded(
-        _ id: TaskID, on workerID: WorkerID, failed: Bool, at now: Instant, into actions: inout [SchedulerAction]
+        _ id: TaskID, on workerID: WorkerID, failed: Bool, isShort: Bool, at now: Instant, into actions: inout [SchedulerAction]
     ) {
         guard let worker = workersByID[UInt64(workerID.rawValue)], let call = workers[worker].calls.first, call.id == id
         else { return }
         clock.clear(worker)
         // A call behind one that we killed its worker for: we did not count it as begun, but it was.
         if call.task.isSomewhere, tasks[call.task].state == .prefetched { begin(worker, at: now, into: &actions) }
-        let length = Double(workers[worker].running(at: now))
-        let average = workers[worker].average
-        workers[worker].average = average == .infinity ? length : average + (length - average) / 8
+        workers[worker].callEnded(isShort: isShort, at: now)
         workers[worker].calls.removeFirst()
         pool.deathsInARow = 0
         startFailuresInARow = 0

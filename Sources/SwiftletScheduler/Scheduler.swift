@@ -112,8 +112,8 @@ public struct Scheduler {
         case .nodeUp(let node): nodeUp(node, at: now, into: &actions)
         case .workerCannotPrepare(let id, let reason): workerCannotPrepare(id, reason: reason, into: &actions)
         case .workerEnded(let id, let end): workerEnded(id, end, at: now, into: &actions)
-        case .taskEnded(let task, let worker, let failed):
-            taskEnded(task, on: worker, failed: failed, at: now, into: &actions)
+        case .taskEnded(let task, let worker, let failed, let isShort):
+            taskEnded(task, on: worker, failed: failed, isShort: isShort, at: now, into: &actions)
         case .recalled(let task, let worker): recalled(task, from: worker, at: now, into: &actions)
         case .resize(let count): resize(to: count, at: now, into: &actions)
         case .setPaused(let paused): isPaused = paused

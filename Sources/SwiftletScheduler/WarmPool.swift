@@ -48,8 +48,13 @@ enum Patience {
     /// How many calls a worker is given ahead: work for half a millisecond, within these limits.
     static let prefetchDepth = 16...64
     static let prefetchedWork = 500_000.0
+    /// One call more for so much time that words are under way, and at most how many.
+    static let delayPerCall = millisecond / 10
+    static let furtherDepth: UInt64 = 64
     /// A call that has run for longer than this keeps no other call waiting behind it.
     static let behindCall = millisecond
+    /// The same where the words of ends are long under way.
+    static let longestDelay = 50 * millisecond
     /// How long such a call may go unnoticed while all workers are busy.
     static let betweenLooks = 10 * millisecond
     /// How long a worker may take to answer whether it has begun a call that was cancelled.

@@ -43,12 +43,9 @@ struct WorkerRecord {
     var begun = Instant(nanoseconds: 0)
     /// Moving average of how long its calls take, in nanoseconds.
     var average = Double.infinity
-    /// How many calls it may be given ahead.
-    var prefetchDepth: Int {
-        guard average < Patience.shortCall else { return 0 }
-        let limits = Patience.prefetchDepth
-        return Int(min(max(Patience.prefetchedWork / average, Double(limits.lowerBound)), Double(limits.upperBound)))
-    }
+    /// How long the word of a short call's end is under way at the most, in nanoseconds: over a network, or on a busy machine, much
+    /// longer than the call takes.
+    var delay: UInt64 = 0
 
     init(id: WorkerID, index: Int, state: WorkerState) {
         self.id = id
@@ -60,6 +57,25 @@ struct WorkerRecord {
     func running(at now: Instant) -> UInt64 {
         now > begun ? now.nanoseconds - begun.nanoseconds : 0
     }
+
+    /// Its first call has ended.
+    mutating func callEnded(isShort: Bool, at now: Instant) {
+        let seen = running(at: now)
+        if isShort { delay = max(seen, delay - delay / 64) }
+        let length = isShort ? min(Double(seen), Patience.shortCall / 2) : Double(seen)
+        average = average == .infinity ? length : average + (length - average) / 8
+    }
+
+    /// How many calls it may be given ahead: enough to be busy while the word of an end is under way.
+    var prefetchDepth: Int {
+        guard average < Patience.shortCall else { return 0 }
+        let limits = Patience.prefetchDepth
+        let own = Int(min(max(Patience.prefetchedWork / average, Double(limits.lowerBound)), Double(limits.upperBound)))
+        return own + Int(min(delay / Patience.delayPerCall, Patience.furtherDepth))
+    }
+
+    /// How long its first call may seem to run with others waiting behind it.
+    var patience: UInt64 { max(Patience.behindCall, min(2 * delay, Patience.longestDelay)) }
 }
 
 /// A list of workers that runs through their records.

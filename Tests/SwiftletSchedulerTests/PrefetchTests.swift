@@ -32,6 +32,32 @@ import Testing
         #expect(trace.submit(3) == [])
     }
 
+    @Test func aShortCallWhoseEndIsHeardLateMakesAQuickWorkerThatIsGivenMoreAhead() {
+        var trace = Trace.warm(1)
+        _ = trace.submit(1)
+        trace.now += 5_000_000
+        _ = trace.ends(1, on: 1, isShort: true)
+        for id in 2...68 as ClosedRange<UInt64> { #expect(trace.submit(id).first == .assign(TaskID(id), WorkerID(1), attempt: 1)) }
+        #expect(trace.submit(69) == [])
+        #expect(trace.pass(milliseconds: 9) == [])
+        let recalled = trace.pass(milliseconds: 1)
+        #expect(recalled.count == 67 && recalled.first == .recall(TaskID(3), WorkerID(1)), "twice the delay is a long call")
+    }
+
+    @Test func howLateEndsAreHeardIsForgottenByAndBy() {
+        var trace = Trace.warm(1)
+        _ = trace.submit(1)
+        trace.now += 5_000_000
+        _ = trace.ends(1, on: 1, isShort: true)
+        for id in 2...400 as ClosedRange<UInt64> {
+            _ = trace.submit(id)
+            _ = trace.ends(id, on: 1, isShort: true)
+        }
+        _ = trace.submit(401)
+        trace.now += 1_100_000
+        #expect(trace.submit(402) == [])
+    }
+
     @Test func aWorkerWhoseCallTurnsOutToBeLongIsGivenNothingAhead() {
         var trace = Trace.quick(1)
         _ = trace.submit(10)

@@ -56,8 +56,8 @@ struct Trace {
         return send(.submit(TaskID(id), request: RequestID(request), inputs: inputs.map { TaskID($0) }))
     }
 
-    mutating func ends(_ task: UInt64, on worker: UInt32, failed: Bool = false) -> [SchedulerAction] {
-        send(.taskEnded(TaskID(task), WorkerID(worker), failed: failed))
+    mutating func ends(_ task: UInt64, on worker: UInt32, failed: Bool = false, isShort: Bool = false) -> [SchedulerAction] {
+        send(.taskEnded(TaskID(task), WorkerID(worker), failed: failed, isShort: isShort))
     }
 
     mutating func cancel(_ task: UInt64, onlyIfNotStarted: Bool = false) -> [SchedulerAction] {

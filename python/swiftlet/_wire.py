@@ -69,6 +69,8 @@ RENDERED = 99
 
 LEAVES = 1
 """Flag of RESULT: the worker ends by itself, and takes no further call."""
+SHORT = 2
+"""Flag of RESULT: by the worker's clock the call took less than 0.2 ms."""
 
 # Jobs that the client submits
 FLUX_SUBMIT = 100

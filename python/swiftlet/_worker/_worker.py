@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 from collections import deque
+from time import monotonic_ns
 from typing import NamedTuple, NoReturn
 
 from swiftlet import _wire
@@ -29,6 +30,7 @@ _CALL = struct.Struct("<IHHQQ")
 _COUNT = struct.Struct("<H")
 _SIZE = struct.Struct("<Q")
 _ONLY_CALL = 1
+_SHORT_NANOSECONDS = 200_000
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -192,13 +194,15 @@ class Worker:
 
     def answer(self, call: Waiting) -> None:
         """Runs a call and sends its RESULT, and with it what the call no longer holds."""
+        begun = monotonic_ns()
         try:
             kind, parts = self._run_call(call)
         except (SystemExit, KeyboardInterrupt) as stop:
             self._stop(stop)
         body = bytes((kind,)) + _wire.pack_payload(parts)
         _ending.flush_output()
-        self.send(_wire.frame(_wire.RESULT, call.task, body), parts)
+        flags = _wire.SHORT if monotonic_ns() - begun < _SHORT_NANOSECONDS else 0
+        self.send(_wire.frame(_wire.RESULT, call.task, body, flags), parts)
         if call.last:
             self.finish()
 

@@ -10,8 +10,9 @@ public struct SlurmBatch: Hashable, Sendable {
     public var resources: SlurmResources
     /// Jobs that have to end well before this one starts.
     public var dependencies: [SlurmJobID]
-    /// The program of every call, its last word the directory of the entries; the entry follows. As an element of an array it gets `--element INDEX`
-    /// instead, and the entries of all on its standard input, one a line.
+    /// The program of every call, its last word the directory of the entries; the entry follows. As an element of an array it gets
+    /// `--element INDEX` instead, and the entries of all on its standard input, one a line; or, in a user's template, `--elements` and
+    /// the entries of all.
     public var command: [String]
     /// One for each call, without line breaks; several make an array, whose element `i` runs `entries[i]`.
     public var entries: [String]
@@ -39,8 +40,8 @@ public struct SlurmBatch: Hashable, Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// One call's command line; the variable `command` of a user's template.
-    public var commandLine: String { Self.line(command + [entries.first ?? ""] + step) }
+    /// The command line of a call, or of whatever element of an array runs it; the variable `command` of a user's template.
+    public var commandLine: String { Self.line(command + (isArray ? ["--elements"] : []) + entries + step) }
 
     /// The program starts the ranks of an MPI call itself: it keeps their time, and says how they ended.
     private var step: [String] { resources.ranks > 1 ? ["--step"] + resources.stepCommand : [] }

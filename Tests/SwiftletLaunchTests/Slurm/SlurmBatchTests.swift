@@ -83,6 +83,8 @@ import Testing
 
                 """))
         #expect(batch.log(of: SlurmJobID(17, element: 2)) == "/data/100%/slurm-17_2.out")
+        let entries = batch.entries.map(ShellWord.quoted).joined(separator: " ")
+        #expect(batch.commandLine == "'/opt/my python/bin/python' -m job --elements \(entries)")
     }
 
     @Test func theUsersOptionsWin() {

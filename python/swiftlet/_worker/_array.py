@@ -23,8 +23,13 @@ from swiftlet._worker import _job
 
 SHORT = 1.0
 """Seconds: an element whose calls take longer runs no others'."""
-WHOLE = 2.0
-"""Seconds after which an element takes no further call: its time limit is meant for one."""
+WHOLE = 30.0
+"""Seconds after which an element takes no further call.
+
+Its time limit is a minute more than one call needs.
+"""
+WHOLE_OF_UNKNOWN = 2.0
+"""The same where the time limit is not ours."""
 REFRESH = 10.0
 """How often who runs a call of somebody else's says that it is alive, in seconds."""
 STALE = 60.0
@@ -32,9 +37,9 @@ STALE = 60.0
 _MARK = ".run"
 
 
-def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str] = ()) -> int:
-    """Runs the call of ``keys[own]``, unless another element has, and perhaps some more. The job's exit
-    status, which is that of its own call.
+def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str], whole: float) -> int:
+    """Runs the call of ``keys[own]``, unless another element has, and more until ``whole`` seconds have
+    passed or one was long. The job's exit status, which is that of its own call.
     """
     start = time.monotonic()
     status = _run_own(directory, keys[own], step)
@@ -42,7 +47,7 @@ def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str] = ())
         return status
     for index in _others(len(keys), own):
         begun = time.monotonic()
-        if begun - start > WHOLE:
+        if begun - start > whole:
             break
         _run_taken(directory, keys[index], index, step)
         if time.monotonic() - begun > SHORT:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One call as a job: ``python [flags] …/swiftlet/_worker/job.py DIRECTORY KEY``, or an element of an array of
-jobs: ``job.py DIRECTORY --element INDEX``, with the keys of all elements on standard input, one a line. With
-``--step COMMAND…`` at the end that command starts the ranks of the call.
+jobs: ``job.py DIRECTORY --element INDEX``, with the keys of all elements on standard input, one a line; or
+``job.py DIRECTORY --elements KEY…``, whose index Slurm says. With ``--step COMMAND…`` at the end that command
+starts the ranks of the call.
 
 Reads the entry's task, runs the call in a process of its own below this one, and writes the outcome with its
 provenance, also when that process dies. Exit status 0: there is an outcome; 3: there is no task; 4: the
@@ -21,15 +22,21 @@ def main() -> None:
         step = words[words.index("--step") + 1 :]
         words = words[: words.index("--step")]
     is_element = len(words) == 3 and words[1] == "--element"
-    if len(words) != 2 and not is_element:
-        sys.exit(f"usage: {sys.argv[0]} DIRECTORY (KEY | --element INDEX) [--step COMMAND…]")
+    is_one_of = len(words) > 2 and words[1] == "--elements"
+    if len(words) != 2 and not is_element and not is_one_of:
+        sys.exit(
+            f"usage: {sys.argv[0]} DIRECTORY (KEY | --element INDEX | --elements KEY…) [--step COMMAND…]"
+        )
 
     import cloudpickle  # noqa: F401  most calls need it; imported before the call's process is forked
 
     from swiftlet._worker import _array, _job
 
     if is_element:
-        sys.exit(_array.run(words[0], _array.keys_of_stdin(), int(words[2]), step))
+        sys.exit(_array.run(words[0], _array.keys_of_stdin(), int(words[2]), step, _array.WHOLE))
+    if is_one_of:  # a user's script, whose time limit may leave no time for others' calls
+        index = int(os.environ["SLURM_ARRAY_TASK_ID"])
+        sys.exit(_array.run(words[0], words[2:], index, step, _array.WHOLE_OF_UNKNOWN))
     sys.exit(_job.run(words[0], words[1], step))
 
 

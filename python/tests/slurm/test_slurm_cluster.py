@@ -148,6 +148,8 @@ def test_a_users_template(cluster: Cluster, cache: str) -> None:  # S30
         first = executor.submit(add, 2, 2)
         assert executor.submit(add, first, 4).result() == 8
         seen = executor.submit(job_of).result()
+        several = [executor.submit(add, number, 3) for number in range(5)]
+        assert [future.result() for future in several] == [3, 4, 5, 6, 7]
     assert granted(cluster, seen)["TimeLimit"] == "00:03:00"
     assert granted(cluster, seen)["StdOut"].endswith("/time.out")
 

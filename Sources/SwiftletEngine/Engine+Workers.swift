@@ -139,7 +139,8 @@ extension Engine {
             if header.flags & 1 != 0 { apply(.workerLeaves(worker.id)) }
             // Flag 2: by its own clock the call took less than 0.2 ms.
             resultArrived(
-                TaskID(header.id), from: worker, failed: kind != 0, isShort: header.flags & 2 != 0, payload: try take(reader.rest()))
+                TaskID(header.id), from: worker, failed: kind != 0, isShort: header.flags & 2 != 0,
+                payload: try take(reader.rest()))
         case .recalled: recallAnswered(TaskID(header.id), by: worker)
         case .ready:
             worker.isUp = true

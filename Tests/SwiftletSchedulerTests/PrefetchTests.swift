@@ -37,7 +37,9 @@ import Testing
         _ = trace.submit(1)
         trace.now += 5_000_000
         _ = trace.ends(1, on: 1, isShort: true)
-        for id in 2...68 as ClosedRange<UInt64> { #expect(trace.submit(id).first == .assign(TaskID(id), WorkerID(1), attempt: 1)) }
+        for id in 2...68 as ClosedRange<UInt64> {
+            #expect(trace.submit(id).first == .assign(TaskID(id), WorkerID(1), attempt: 1))
+        }
         #expect(trace.submit(69) == [])
         #expect(trace.pass(milliseconds: 9) == [])
         let recalled = trace.pass(milliseconds: 1)

@@ -31,6 +31,9 @@ ALL = (
     "import_time",
     "mpi_startup",
     "mpi_warm_calls",
+    "slurm_allocation_calls",
+    "slurm_batch_jobs",
+    "slurm_latency",
 )
 
 

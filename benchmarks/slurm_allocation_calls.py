@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How many calls a second in a Slurm allocation of four nodes of four cores?
 
-Needs a cluster: `eval "$(Tests/Cluster/up)"` starts one on this machine. Outside an allocation this asks for
-one.
+Outside an allocation this asks for one, on the tests' own cluster unless SLURM_CONF is set.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
-
-if "SLURM_JOB_ID" not in os.environ:
-    os.execvp("salloc", ["salloc", "--quiet", "-N4", "-n16", sys.executable, *sys.argv])
 
 from executorlib import SlurmJobExecutor as Executorlib
 
 from race import Contestant, Goal, race
+from slurm_site import in_allocation
 from swiftlet import SlurmJobExecutor
 from work import identity
 
@@ -55,6 +50,7 @@ def bare_sruns(calls: int) -> float:
 
 
 if __name__ == "__main__":
+    in_allocation("-N4", "-n16")
     race(
         "No-op calls in an allocation of 16 cores",
         "calls/s",

@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How many calls a second become batch jobs of Slurm and come back? On the cluster of the tests."""
+"""How many calls a second become batch jobs of Slurm and come back?"""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import Executor
-from pathlib import Path
 
 from executorlib import SlurmClusterExecutor as Executorlib
 
 from race import Contestant, Goal, race
+from slurm_site import site
 from swiftlet import SlurmClusterExecutor
 from work import EXECUTORLIB, SWIFTLET, identity
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "python" / "tests" / "slurm"))
-from slurm_cluster import Cluster  # type: ignore[import-not-found]  # the tests'
 
 CALLS = 50
 LEAN = "executorlib, template without --get-user-env"
@@ -68,10 +63,7 @@ def bare_per_second() -> float:
 
 
 if __name__ == "__main__":
-    cluster = Cluster()
-    cluster.up()
-    os.environ["SLURM_CONF"] = str(cluster.configuration)
-    try:
+    with site():
         race(
             f"{CALLS} no-op calls as batch jobs",
             "calls/s",
@@ -88,5 +80,3 @@ if __name__ == "__main__":
             ],
             rounds=3,
         )
-    finally:
-        cluster.down()

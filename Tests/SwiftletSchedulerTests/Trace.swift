@@ -109,6 +109,10 @@ extension [SchedulerAction] {
     var begun: [UInt64] {
         compactMap { if case .begun(let task, _, _) = $0 { task.rawValue } else { nil } }
     }
+    /// The tasks that they ask back, in order.
+    var recalled: [UInt64] {
+        compactMap { if case .recall(let task, _) = $0 { task.rawValue } else { nil } }
+    }
     /// The workers that they start.
     var started: [UInt32] {
         compactMap { if case .startWorker(let worker, _, _, _) = $0 { worker.rawValue } else { nil } }

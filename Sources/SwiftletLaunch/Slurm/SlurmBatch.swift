@@ -51,14 +51,15 @@ public struct SlurmBatch: Hashable, Sendable {
     private var body: String {
         var lines = ["export " + Self.threadVariables.map { "\($0)=\(resources.threads)" }.joined(separator: " ")]
         if isArray {
-            // Another element may have run this one's call: then nothing has to be started to find that out.
-            lines += ["mapfile -t entries <<'END OF ENTRIES'"] + entries + ["END OF ENTRIES"]
-            lines.append("entry=\(ShellWord.quoted(command.last ?? ""))/\"${entries[$SLURM_ARRAY_TASK_ID]}\"")
+            // Other elements may have run all calls: then nothing has to be started to find that out.
+            lines += ["mapfile -t entries <<'END OF ENTRIES'"] + entries + ["END OF ENTRIES", "left="]
+            let entry = "\(ShellWord.quoted(command.last ?? ""))/\"$entry"
+            lines.append("for entry in \"${entries[@]}\"; do")
+            lines.append("test -e \(entry).outcome\" && ! test -e \(entry).task\" || { left=1; break; }")
+            lines.append("done")
             let options = step.map { " " + ShellWord.quoted($0) }.joined()
             let element = Self.line(command) + " --element \"$SLURM_ARRAY_TASK_ID\"" + options
-            lines.append("if test -e \"$entry.outcome\" && ! test -e \"$entry.task\"; then true")
-            lines.append("else printf '%s\\n' \"${entries[@]}\" | \(element)")
-            lines.append("fi")
+            lines.append("if test \"$left\"; then printf '%s\\n' \"${entries[@]}\" | \(element); fi")
         } else {
             lines.append(commandLine)
         }

@@ -74,10 +74,11 @@ import Testing
                 /data/it's b
                 /data/c
                 END OF ENTRIES
-                entry=job/"${entries[$SLURM_ARRAY_TASK_ID]}"
-                if test -e "$entry.outcome" && ! test -e "$entry.task"; then true
-                else printf '%s\\n' "${entries[@]}" | '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID"
-                fi
+                left=
+                for entry in "${entries[@]}"; do
+                test -e job/"$entry.outcome" && ! test -e job/"$entry.task" || { left=1; break; }
+                done
+                if test "$left"; then printf '%s\\n' "${entries[@]}" | '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID"; fi
                 status=$?
                 log=/data/100%"/slurm-${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID.out"
 

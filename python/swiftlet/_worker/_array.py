@@ -3,8 +3,8 @@
 
 All calls of an array ask for the same, so an element whose own call was short may run others' in the job it
 has, instead of giving it back and letting the scheduler start the next. Who runs a call says so in a file
-beside its entry. The element whose call was taken finds its outcome, or waits for it: nothing runs twice,
-and nothing is lost when somebody else's job dies.
+beside its entry. The element whose call was taken finds its outcome, or waits for it, and then runs others',
+too: nothing runs twice, and nothing is lost when somebody else's job dies.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from collections.abc import Iterator, Sequence
 from swiftlet import _entries
 from swiftlet._worker import _job
 
-SHORT = 1.0
+SHORT = 3.0
 """Seconds: an element whose calls take longer runs no others'."""
-WHOLE = 30.0
+WHOLE = 10.0
 """Seconds after which an element takes no further call.
 
 Its time limit is a minute more than one call needs.
@@ -42,8 +42,8 @@ def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str], whol
     passed or one was long. The job's exit status, which is that of its own call.
     """
     start = time.monotonic()
-    status = _run_own(directory, keys[own], step)
-    if time.monotonic() - start > SHORT:
+    status, took = _run_own(directory, keys[own], step)
+    if took > SHORT:
         return status
     for index in _others(len(keys), own):
         begun = time.monotonic()
@@ -56,24 +56,27 @@ def run(directory: str, keys: Sequence[str], own: int, step: Sequence[str], whol
 
 
 def _others(count: int, own: int) -> Iterator[int]:
-    """Elements after this one from somewhere in the middle: they start later, and two rarely meet."""
-    later = count - own - 1
-    if later <= 0:
-        return
-    first = random.randrange(later)
-    for step in range(later):
-        yield own + 1 + (first + step) % later
+    """All but this one, from somewhere in the middle, so that two rarely meet."""
+    first = random.randrange(count)
+    for step in range(count):
+        if (index := (first + step) % count) != own:
+            yield index
 
 
-def _run_own(directory: str, key: str, step: Sequence[str]) -> int:
+def _run_own(directory: str, key: str, step: Sequence[str]) -> tuple[int, float]:
+    """Its exit status, and how many seconds it took here."""
+    if _has_ended(directory, key) and os.path.exists(_entries.path_of(directory, key, _entries.OUTCOME)):
+        return 0, 0.0
     while not _mark(directory, key):
         if _has_ended(directory, key):
-            return 0
+            return 0, 0.0
         if _is_stale(directory, key):
             _unmark(directory, key)
             continue
         time.sleep(0.2)  # another element runs it; file systems tell nobody
-    return _run_marked(directory, key, step)
+    start = time.monotonic()
+    status = _run_marked(directory, key, step)
+    return status, time.monotonic() - start
 
 
 def _run_taken(directory: str, key: str, index: int, step: Sequence[str]) -> None:

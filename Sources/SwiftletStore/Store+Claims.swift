@@ -59,7 +59,7 @@ extension Store {
         claim.job = job
         claim.isNotQueued = job == nil ? true : nil
         let temporary = try temporaryPath(in: place.folder)
-        try EntryFile.writeTemporary(claim.json, at: temporary, mode: 0o644, durably: isDurable)
+        try EntryFile.writeTemporary(claim.json, at: temporary, mode: 0o644, durably: false)
         guard rename(temporary, place.claimPath) == 0 else {
             let error = StoreError("written", place.claimPath)
             unlink(temporary)
@@ -67,7 +67,7 @@ extension Store {
         }
         FaultPoint.reach(.recorded)
         claimants[place.folder]?.links -= 1
-        if isDurable { EntryFile.syncFolder(place.folder) }
+        if isDurable { unsynced.insert(place.folder) }
     }
 
     /// Gives up a claim of ours (and no other).
@@ -88,8 +88,11 @@ extension Store {
         return claim
     }
 
-    /// A sign of life for all our claims; they are links to few files.
+    /// A sign of life for all our claims; they are links to few files. What was written of tasks and claims reaches the disk, where
+    /// it has to: one by one would cost more than all else that is done for a call.
     public func refreshClaims() {
+        for folder in unsynced { EntryFile.syncFolder(folder) }
+        unsynced = []
         for claimant in claimants.values where claimant.links > 0 { utimensat(AT_FDCWD, claimant.path, nil, 0) }
     }
 

@@ -13,6 +13,8 @@ public final class Store {
     let isDurable: Bool
     /// A file of ours in each folder, to which claims are links: one touch refreshes them all.
     var claimants: [String: Claimant] = [:]
+    /// Folders with names that need not last, but soon should: see `refreshClaims`.
+    var unsynced: Set<String> = []
     private var counter = 0
     private let token: String
 
@@ -31,15 +33,16 @@ public final class Store {
     /// Whether a file is there; nothing is said about what it is worth.
     public func exists(_ role: EntryRole, at place: EntryPlace) -> Bool { access(place.path(role), F_OK) == 0 }
 
-    /// Writes what is to be run. Only the claim's holder does.
+    /// Writes what is to be run. Only the claim's holder does. Not durably, unlike an outcome: where it is lost with its host, so is
+    /// the claim, and whoever asks for the call next writes it again.
     public func writeTask(_ header: EntryHeader, parts: [[UInt8]], at place: EntryPlace) throws(StoreError) {
         let temporary = try temporaryPath(in: place.folder)
         let bytes = EntryFormat.encode(.task, header, parts: parts)
         // It may hold the client's settings: nobody else reads it.
-        try EntryFile.writeTemporary(bytes, at: temporary, mode: 0o600, durably: isDurable)
+        try EntryFile.writeTemporary(bytes, at: temporary, mode: 0o600, durably: false)
         guard rename(temporary, place.path(.task)) == 0 else { throw dropping(temporary, as: place.path(.task)) }
         FaultPoint.reach(.named)
-        if isDurable { EntryFile.syncFolder(place.folder) }
+        if isDurable { unsynced.insert(place.folder) }
     }
 
     /// Writes an outcome. A value that is there already stands; anything else is replaced.

@@ -30,6 +30,10 @@ final class SlurmJobs: JobSystem {
     private let environment: [String]
     private let user: String?
     private let render: Render
+    /// A line for the user.
+    private let note: (String) -> Void
+    /// Arrays and jobs of which the user knows that they may never start.
+    private var saidToWait: Set<UInt32> = []
     private var control = SlurmControl()
     private var submissions: [SlurmControl.Ticket: Submission] = [:]
     private var lastTicket: SlurmControl.Ticket = 0
@@ -62,6 +66,7 @@ final class SlurmJobs: JobSystem {
         log = engine.log
         environment = configuration.environment
         user = configuration.user
+        note = { [unowned engine] in engine.note($0) }
         if let time = configuration.visibleWithin { limits.visibleWithin = time }
         render = { [unowned engine] batch, jobs, answer in
             engine.render(batch.templateVariables, request: jobs.request, answer: answer)
@@ -132,7 +137,10 @@ final class SlurmJobs: JobSystem {
     func isDone(_ job: JobID) {
         guard let left = openElements[job.number] else { return }
         openElements[job.number] = left > 1 ? left - 1 : nil
-        if left == 1 { tell(.cancel([SlurmJobID(JobID(job.number))])) }
+        guard left == 1 else { return }
+        // Those that run are just ending. If this fails, those that have not started find nothing to do.
+        let command = SlurmCommands.cancelWaiting(SlurmJobID(job).job)
+        runner.run(command, environment: SlurmCommands.environment(environment)) { _ in }
     }
 
     func cancel(_ jobs: [JobID]) { tell(.cancel(jobs.map(SlurmJobID.init))) }
@@ -229,6 +237,11 @@ final class SlurmJobs: JobSystem {
     private func reported(_ reports: [SlurmJobReport]) {
         var known: [JobID: JobStatus] = [:]
         for report in reports {
+            if report.mayNeverStart, saidToWait.insert(report.id.job).inserted {
+                note(
+                    "Slurm job \(report.id.job) waits for \(report.reason), which may never end: see `scontrol show job \(report.id.job)`"
+                )
+            }
             if report.waitsForTheDead {
                 known[JobID(report.id)] = .ended("a job that it depends on has failed (DependencyNeverSatisfied)")
                 tell(.cancel([report.id]))

@@ -29,6 +29,9 @@ public enum SlurmCommands {
 
     public static func cancel(_ jobs: [SlurmJobID]) -> [String] { ["scancel", "--"] + jobs.map(\.description) }
 
+    /// Takes the elements of an array that have not started out of the queue.
+    public static func cancelWaiting(_ array: UInt32) -> [String] { ["scancel", "--state=PENDING", "--", "\(array)"] }
+
     public static let configuration = ["scontrol", "show", "config"]
 
     /// Limits on submitted jobs of a user's associations, if the site keeps them.

@@ -23,6 +23,15 @@ public struct SlurmJobReport: Hashable, Sendable {
     /// It waits for a job that has failed: Slurm keeps such a job for ever unless told otherwise.
     public var waitsForTheDead: Bool { state.isPending && reason == "DependencyNeverSatisfied" }
 
+    /// It may wait for ever: what it asks for is beyond what the site allows or has, unless somebody changes that.
+    public var mayNeverStart: Bool { state.isPending && Self.lasting.contains { reason.hasPrefix($0) } }
+
+    private static let lasting = [
+        "AccountNotAllowed", "AccountingPolicy", "BadConstraints", "InvalidAccount", "InvalidQOS", "JobHeldAdmin", "JobHeldUser",
+        "PartitionConfig", "PartitionDown", "PartitionInactive", "PartitionNodeLimit", "PartitionTimeLimit", "QOSNotAllowed",
+        "ReqNodeNotAvail", "ReservationDeleted",
+    ]
+
     /// One line that says how the job ended: what happened, which job, where, and how its script left.
     public var account: String {
         var text = "Slurm job \(id)"

@@ -14,6 +14,16 @@ import Testing
         #expect(SlurmAnswers.submittedJob(text) == job)
     }
 
+    @Test(
+        arguments: [
+            ("PENDING", "PartitionNodeLimit", true), ("PENDING", "ReqNodeNotAvail, UnavailableNodes:n1", true),
+            ("PENDING", "Resources", false), ("PENDING", "Priority", false), ("FAILED", "PartitionConfig", false),
+        ])
+    func whatMayNeverStart(state: String, reason: String, never: Bool) {
+        let report = SlurmJobReport(id: SlurmJobID(7), state: SlurmJobState(state), reason: reason)
+        #expect(report.mayNeverStart == never)
+    }
+
     @Test func jobsOfEveryKindInOneAnswer() {
         let answer = """
             12                      CANCELLED         DependencyNeverSatisfied                0                                                                                           

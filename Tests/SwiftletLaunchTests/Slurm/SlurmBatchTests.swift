@@ -108,6 +108,7 @@ import Testing
                 "--Format=JobArrayID:24,State:18,Reason:40,exit_code:12,NodeList:80",
             ])
         #expect(SlurmCommands.cancel([SlurmJobID(7), SlurmJobID(9, element: 3)]) == ["scancel", "--", "7", "9_3"])
+        #expect(SlurmCommands.cancelWaiting(7) == ["scancel", "--state=PENDING", "--", "7"])
         #expect(
             SlurmCommands.history([7, 9]) == [
                 "sacct", "--allocations", "--parsable2", "--noheader", "--format=JobID,State,ExitCode,NodeList,Reason",

@@ -53,7 +53,9 @@ let package = Package(
         room(
             "Swiftlet",
             imports: [
-                "SwiftletModel", "SwiftletEngine", "SwiftletLaunch", "SwiftletTransport", "SwiftletWire", "CSwiftlet",
+                "SwiftletModel", "SwiftletEngine", "SwiftletLaunch", "SwiftletStore", "SwiftletTransport", "SwiftletWire",
+                "CSwiftlet",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
                 .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
                 .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),

@@ -32,6 +32,21 @@ public final class RankChannel: @unchecked Sendable {
         channel.send { $0.append(frame: .call, id: call.task) { $0.append(contentsOf: call.body) } }
     }
 
+    /// A call that comes from nobody else.
+    public func call(_ task: UInt64, attempt: Int, blobs: [UInt64], arguments: [UInt8], inputs: [[UInt8]]) {
+        channel.send {
+            $0.append(frame: .call, id: task) { bytes in
+                bytes.append(integer: UInt32(attempt))
+                bytes.append(integer: UInt16(blobs.count))
+                bytes.append(integer: UInt16(inputs.count))
+                for blob in blobs { bytes.append(integer: blob) }
+                Payload.append(inline: arguments, to: &bytes)
+                for input in inputs { Payload.append(inline: input, to: &bytes) }
+                bytes.append(integer: UInt16(0))  // attributes
+            }
+        }
+    }
+
     public func end() { channel.send { $0.append(frame: .end, id: 0) } }
 
     /// Waits for the answer to a call, or to being told to prepare (then an empty value); nil where the rank is gone.

@@ -99,6 +99,9 @@ public enum HeaderValue: Codable, Hashable, Sendable {
 }
 
 extension HeaderValue {
+    /// As JSON; nil for numbers that it does not have.
+    public var json: String? { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } }
+
     /// The members of a JSON object; nil where the text is none.
     public static func members(ofJSON text: String) -> [String: HeaderValue]? {
         guard case .members(let members)? = try? JSONDecoder().decode(HeaderValue.self, from: Data(text.utf8)) else { return nil }

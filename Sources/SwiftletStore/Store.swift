@@ -70,6 +70,12 @@ public final class Store {
     /// Removes a file of an entry; an outcome that is in the way, or a task that is over.
     public func remove(_ role: EntryRole, at place: EntryPlace) { unlink(place.path(role)) }
 
+    /// What a job does when its outcome is there: the task is over, and the claim with it, whoever made that.
+    public func tidy(_ place: EntryPlace) {
+        remove(.task, at: place)
+        unlink(place.claimPath)
+    }
+
     func temporaryPath(in folder: String, kind: String = "tmp") throws(StoreError) -> String {
         if access(folder, F_OK) != 0 { try EntryFile.makeFolder(folder) }
         counter += 1

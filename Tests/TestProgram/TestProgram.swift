@@ -26,6 +26,8 @@ import Swiftlet
             } catch is Stop { print("stopped") }
         case "fail": throw OutOfRange(number: 3)
         case let scenario? where scenario.hasPrefix("slurm-"): try await SlurmScenarios.run(scenario.dropFirst(6))
+        case let scenario? where scenario.hasPrefix("cluster-"):
+            try await ClusterScenarios.run(scenario.dropFirst(8), CommandLine.arguments.last ?? "")
         case let other: print("no scenario \(other ?? "")")
         }
     }

@@ -14,6 +14,9 @@ final class CallTable: Sendable {
         var isClosed = false
         var engineHasEnded = false
         var waitingForEnd: [CheckedContinuation<Void, Never>] = []
+        /// The program leaves its jobs.
+        var isLeaving = false
+        var waitingForLeave: CheckedContinuation<Int?, Never>?
         /// Bytes that tasks have printed and this program has not written yet.
         var unwritten = 0
         var isOver: Bool { engineHasEnded && unwritten == 0 }
@@ -61,6 +64,27 @@ final class CallTable: Sendable {
     }
 
     var pending: [PendingCall] { state.withLock { Array($0.pending.values) } }
+
+    /// Asks, and waits until the engine says that the program may go: how many calls are not queued. nil where it ended instead.
+    func left(_ ask: () -> Void) async -> Int? {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                let isOver = state.isClosed
+                (state.isClosed, state.isLeaving) = (true, true)
+                if !isOver { state.waitingForLeave = continuation }
+                return isOver
+            }
+            if isOver { continuation.resume(returning: nil) } else { ask() }
+        }
+    }
+
+    private func leaveEnded(_ count: Int?) {
+        let waiting = state.withLock { state in
+            defer { state.waitingForLeave = nil }
+            return state.waitingForLeave
+        }
+        waiting?.resume(returning: count)
+    }
 
     func close() { state.withLock { $0.isClosed = true } }
 
@@ -115,18 +139,23 @@ final class CallTable: Sendable {
             guard let writer = outputs.withLock({ $0[header.flags] }) else { return }
             state.withLock { $0.unwritten += body.count }
             writer.write(body)
+        case .left: leaveEnded(Int(clamping: header.id))
         case .goodbye where !body.isEmpty: engineEnded(String(decoding: body, as: UTF8.self))
         default: break  // hello, started, budget: nothing to do for this client
         }
     }
 
     func engineEnded(_ reason: String?) {
-        let pending = state.withLock { state in
+        let (pending, isLeaving) = state.withLock { state in
             defer { state.pending = [:] }
             (state.isClosed, state.engineHasEnded) = (true, true)
-            return Array(state.pending.values)
+            return (Array(state.pending.values), state.isLeaving)
         }
-        let text = "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did")
+        leaveEnded(nil)
+        var text = "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did")
+        if isLeaving, reason == nil {
+            text = "the executor was left; the job goes on, and who submits the task with the same cacheKey gets its value"
+        }
         for call in pending {
             let outcome = PendingCall.Outcome.failure(TaskError(.engineEnded, text))
             if !observers.isEmpty { ended(call.task, outcome, nanoseconds: 0) }

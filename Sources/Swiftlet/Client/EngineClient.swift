@@ -25,6 +25,8 @@ final class EngineClient: Sendable {
     private let calls: CallTable
     private let engine: InProcessEngine
     private let names = Mutex(Names())
+    /// Keys of the calls that have entries in the cache directory, and may be inputs of others.
+    private let entries = Mutex<[TaskID: String]>([:])
     let plan: ExecutorPlan
     var configuration: ExecutorConfiguration { plan.configuration }
 
@@ -65,33 +67,59 @@ final class EngineClient: Sendable {
     /// Queues a call.
     /// - Throws: ``TaskError`` for what can be known to be wrong now.
     func submit<T: RemoteTask>(
-        _ task: T, resources: ResourceRequest, after others: [PendingCall] = []
+        _ task: T, resources: ResourceRequest, after others: [PendingCall] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> PendingCall {
-        if let command = task as? Command {
-            try command.validate()
-            if !configuration.mode.isWarm { return try submit(command: command, resources: resources, after: others) }
-        }
-        let type = try blob(ofType: T.self)
+        let command = task as? Command
+        try command?.validate()
         let collector = InputCollector()
-        let arguments = try TaskCoding.encode(task, inputs: collector)
+        let startsCommand = command != nil && !plan.needsWorkers
+        let type = startsCommand ? 0 : try blob(ofType: T.self)
+        let arguments = startsCommand && cacheKey == nil ? [] : try TaskCoding.encode(task, inputs: collector)
+        let ranks = "\(resources.cores) \(task is any RanksTask ? "all" : "first")"
+        let entry = try key(cacheKey, of: T.self, arguments, collector.calls, ranks: ranks)
+        if startsCommand, let command {
+            var call: [UInt8] = []
+            command.attributes(in: resources.workingDirectory).write(to: &call)
+            return try submit(
+                call, blobs: [surroundings()], inputs: others, request: requestID(resources, isCommand: true),
+                what: command.program, entry: entry)
+        }
         var blobs = [type]
-        if let directory = resources.workingDirectory { blobs.append(blob(Array(directory.utf8))) }
+        if plan.isCluster {
+            // As jobs are told: the directory, then what to run.
+            blobs = [blob(Array((resources.workingDirectory ?? "").utf8)), type]
+        } else if let directory = resources.workingDirectory {
+            blobs.append(blob(Array(directory.utf8)))
+        }
         return try submit(
-            arguments, blobs: blobs, inputs: collector.calls + others, request: requestID(resources), what: "\(T.self)")
+            arguments, blobs: blobs, inputs: collector.calls + others, request: requestID(resources), what: "\(T.self)",
+            entry: entry)
     }
 
-    /// A program that the engine starts itself.
-    private func submit(
-        command: Command, resources: ResourceRequest, after others: [PendingCall]
-    ) throws(TaskError) -> PendingCall {
-        var call: [UInt8] = []
-        command.attributes(in: resources.workingDirectory).write(to: &call)
-        return try submit(
-            call, blobs: [surroundings()], inputs: others, request: requestID(resources, isCommand: true), what: command.program)
+    /// The key of a call's entry; nil where it has none.
+    private func key(
+        _ cacheKey: CacheKey?, of type: Any.Type, _ arguments: [UInt8], _ inputs: [PendingCall], ranks: String
+    ) throws(TaskError) -> String? {
+        guard let cacheKey else {
+            return plan.isCluster ? "unnamed-\(String(UInt64.random(in: .min ... .max), radix: 36))" : nil
+        }
+        guard plan.cacheDirectory != nil else {
+            throw TaskError(.refused, "\(type) has a cacheKey, but the executor no cacheDirectory")
+        }
+        var keys: [String] = []
+        for input in inputs {
+            guard let key = entries.withLock({ $0[input.task] }) else {
+                throw TaskError(
+                    .refused,
+                    "an input of \(type) has no cacheKey, so that \(type) can have none: what depends on it is not known")
+            }
+            keys.append(key)
+        }
+        return try cacheKey.entry(arguments: arguments, inputs: keys, ranks: ranks)
     }
 
     private func submit(
-        _ arguments: [UInt8], blobs: [UInt64], inputs: [PendingCall], request: UInt32, what: String
+        _ arguments: [UInt8], blobs: [UInt64], inputs: [PendingCall], request: UInt32, what: String, entry: String?
     ) throws(TaskError) -> PendingCall {
         for input in inputs where input.client !== self {
             throw TaskError(.refused, "an input of \(what) is a task of another executor: await its value, and pass that")
@@ -99,8 +127,15 @@ final class EngineClient: Sendable {
         guard let call = calls.add(what, { PendingCall($0, client: self) }) else {
             throw TaskError(.engineEnded, "the executor has ended")
         }
+        if let entry { entries.withLock { $0[call.task] = entry } }
         engine.send { frames in
-            frames.append(frame: .submit, id: call.task.rawValue) { bytes in
+            frames.append(frame: entry == nil ? .submit : .submitEntry, id: call.task.rawValue) { bytes in
+                if let entry {
+                    for text in [plan.cacheDirectory ?? "", entry, what] {
+                        bytes.append(integer: UInt16(text.utf8.count))
+                        bytes.append(contentsOf: text.utf8)
+                    }
+                }
                 bytes.append(integer: request)
                 bytes.append(integer: UInt16(blobs.count))
                 bytes.append(integer: UInt16(inputs.count))
@@ -117,9 +152,22 @@ final class EngineClient: Sendable {
         engine.send { $0.append(frame: .cancel, id: task.rawValue) }
     }
 
-    func release(_ task: TaskID) { engine.send { $0.append(frame: .release, id: 0) { $0.append(integer: task.rawValue) } } }
+    func release(_ task: TaskID) {
+        if plan.cacheDirectory != nil { entries.withLock { $0[task] = nil } }
+        engine.send { $0.append(frame: .release, id: 0) { $0.append(integer: task.rawValue) } }
+    }
 
     func cancelEverything() { for call in calls.pending { call.cancel() } }
+
+    /// Has every job queued that can be; then the engine goes. How many calls are not queued.
+    func leave() async throws(TaskError) -> Int {
+        guard plan.isCluster else {
+            throw TaskError(.refused, "only an executor whose tasks are jobs can be left: .slurmCluster")
+        }
+        let left = await calls.left { engine.send { $0.append(frame: .leave, id: 0) } }
+        guard let left else { throw TaskError(.engineEnded, "the engine ended before everything was queued") }
+        return left
+    }
 
     /// Returns when the engine and everything it started are gone.
     func shutDown(cancelWaiting: Bool) async {

@@ -104,7 +104,7 @@ enum CommandRunner {
         throw TaskError(.refused, "cannot start \(path)\(place): \(systemErrorText())")
     }
 
-    private static func locate(_ program: String, _ variables: [String]) -> String? {
+    static func locate(_ program: String, _ variables: [String]) -> String? {
         if program.contains("/") { return program }
         let path = variables.first { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }

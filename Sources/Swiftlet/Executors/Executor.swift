@@ -9,15 +9,17 @@ public struct Executor: Sendable {
     /// - Parameters:
     ///   - resources: what the task asks for; nil: the executor's default.
     ///   - others: tasks that must have ended with a value before this one starts, beside its inputs.
+    ///   - cacheKey: where its value is kept in the executor's cache directory, and found instead of running it again; nil: it is not.
     /// - Throws: ``TaskError`` where the type cannot be found by a worker, the task cannot be encoded, the request makes no sense,
     ///   or the executor has ended.
     public func submit<T: RemoteTask>(
-        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = []
+        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> TaskHandle<T.Output> {
         let resources = resources ?? client.configuration.resources
         try client.plan.check(resources, isCommand: task is Command)
         return TaskHandle(
-            call: try client.submit(task, resources: resources, after: others.compactMap { ($0 as? any CallHolder)?.call }))
+            call: try client.submit(
+                task, resources: resources, after: others.compactMap { ($0 as? any CallHolder)?.call }, cacheKey: cacheKey))
     }
 
     /// Queues a task whose value is what `run()` returned on each rank, by rank; the ranks are `resources.cores`.
@@ -28,16 +30,18 @@ public struct Executor: Sendable {
     /// ```
     ///
     /// When a rank throws, the task ends with its error, and the others are ended.
-    /// - Throws: as ``submit(_:resources:after:)``.
+    /// - Throws: as ``submit(_:resources:after:cacheKey:)``.
     public func submitToRanks<T: RemoteTask>(
-        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = []
+        _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> TaskHandle<[T.Output]> {
-        try submit(EveryRank(task: task), resources: resources, after: others)
+        try submit(EveryRank(task: task), resources: resources, after: others, cacheKey: cacheKey)
     }
 
     /// Submits a task and waits for its value. Cancelling the waiting Swift task cancels it.
-    public func run<T: RemoteTask>(_ task: T, resources: ResourceRequest? = nil) async throws(TaskError) -> T.Output {
-        try await submit(task, resources: resources).value
+    public func run<T: RemoteTask>(
+        _ task: T, resources: ResourceRequest? = nil, cacheKey: CacheKey? = nil
+    ) async throws(TaskError) -> T.Output {
+        try await submit(task, resources: resources, cacheKey: cacheKey).value
     }
 }
 

@@ -18,12 +18,15 @@ public struct ExecutorConfiguration: Sendable {
     public var program: String?
     /// Who is told of every task.
     public var observers: [any TaskObserver] = []
+    /// Where values of tasks with a ``CacheKey`` are kept, and found by later programs; nil: nowhere.
+    public var cacheDirectory: String?
     var site = Site.singleNode
 
     /// What kind of place the tasks run at.
     enum Site: Sendable {
         case singleNode
         case slurmJob(address: String?)
+        case slurmCluster
     }
 
     /// On this machine.
@@ -67,6 +70,24 @@ public struct ExecutorConfiguration: Sendable {
             maxWorkers: maxWorkers, maxCores: maxCores, mode: mode, resources: resources, restartLimit: restartLimit,
             environment: environment, program: program)
         configuration.site = .slurmJob(address: address)
+        return configuration
+    }
+
+    /// Each task a batch job of Slurm (sbatch), of one node; alike ones become job arrays, and inputs dependencies of jobs. The program may
+    /// leave (``Executor/leave()``) and come back: who submits a task with the same ``CacheKey`` gets its value, or waits for the same
+    /// job. A default partition is all it takes; ``ResourceRequest/launcherArguments`` are options of sbatch (`--partition=…`).
+    ///
+    /// The program's file and the cache directory must be at the same path on all nodes. A program that is rebuilt ends tasks that were
+    /// queued before with an error that says so.
+    public static func slurmCluster(
+        cacheDirectory: String, resources: ResourceRequest = ResourceRequest(), environment: [String: String] = [:],
+        program: String? = nil
+    ) -> ExecutorConfiguration {
+        var configuration = ExecutorConfiguration(
+            maxWorkers: nil, maxCores: nil, mode: .fresh, resources: resources, restartLimit: 0, environment: environment,
+            program: program)
+        configuration.cacheDirectory = cacheDirectory
+        configuration.site = .slurmCluster
         return configuration
     }
 

@@ -7,6 +7,8 @@ struct ExecutorPlan: Sendable {
     let configuration: ExecutorConfiguration
     /// nil: this machine alone.
     let slurm: SlurmNodes?
+    /// The place of entries; nil: there are none.
+    let cacheDirectory: String?
     private let maxCores: Int?
     private let maxWorkers: Int?
     /// GPUs that are shared out on this machine, and the variable that names them.
@@ -20,7 +22,13 @@ struct ExecutorPlan: Sendable {
     init(_ configuration: ExecutorConfiguration) async throws(TaskError) {
         try Self.check(configuration)
         self.configuration = configuration
+        cacheDirectory = try Self.absolute(configuration.cacheDirectory)
         switch configuration.site {
+        case .slurmCluster:
+            (slurm, gpus, maxCores, maxWorkers) = (nil, nil, nil, nil)
+            guard CommandRunner.locate("sbatch", configuration.variables) != nil else {
+                throw TaskError(.refused, "there is no sbatch in PATH: this machine is no part of a Slurm cluster")
+            }
         case .singleNode:
             slurm = nil
             maxCores = configuration.maxCores ?? availableCores()
@@ -61,6 +69,27 @@ struct ExecutorPlan: Sendable {
         }
     }
 
+    /// - Throws: ``TaskError`` (`refused`) where the directory cannot be made.
+    private static func absolute(_ directory: String?) throws(TaskError) -> String? {
+        guard let directory else { return nil }
+        var made = ""
+        for part in directory.split(separator: "/", omittingEmptySubsequences: false) {
+            made += part
+            if !made.isEmpty { mkdir(made, 0o777) }
+            made += "/"
+        }
+        guard let path = realpath(directory, nil) else {
+            throw TaskError(.refused, "the cache directory \(directory) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// Tasks are jobs that outlive the program.
+    var isCluster: Bool { if case .slurmCluster = configuration.site { true } else { false } }
+    /// External programs, too, are run by workers.
+    var needsWorkers: Bool { configuration.mode.isWarm || isCluster }
+
     private static func gpus(in variables: [String]) -> (variable: String, words: [String])? {
         for name in ["ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"] {
             guard let variable = variables.first(where: { $0.hasPrefix("\(name)=") }) else { continue }
@@ -78,6 +107,12 @@ struct ExecutorPlan: Sendable {
 
     private func check(_ resources: ResourceRequest, limit: Int?, isCommand: Bool) throws(TaskError) {
         try resources.validate(maxCores: limit)
+        if isCluster {
+            if resources.isStep || resources.restartLimit != nil {
+                throw TaskError(.refused, "isStep and restartLimit are not for tasks that are jobs of their own")
+            }
+            return
+        }
         if let slurm {
             guard slurm.allocation != nil else { return }
             if !isCommand, resources.occupiedCores > slurm.largestNode {
@@ -117,6 +152,15 @@ struct ExecutorPlan: Sendable {
         attributes[integer: "restart_limit"] = configuration.restartLimit
         attributes[list: "worker_env"] = configuration.variables
         attributes[text: "worker_cwd"] = currentDirectory()
+        if cacheDirectory != nil { attributes[text: "provenance"] = JobProvenance.ofProgram }
+        if isCluster, let cacheDirectory {
+            let path = if let named = configuration.program { named } else { try ownProgram() }
+            attributes[text: "jobs"] = "slurm"
+            attributes[text: "user"] = JobProvenance.user
+            attributes[number: "visible_within"] = FileVisibility.seconds(in: cacheDirectory)
+            attributes[list: "worker_argv"] = [path, ProcessRole.job, build.text]
+            return attributes
+        }
         // On another node it is the agent's own program.
         let isHere = slurm == nil
         let program = isHere ? configuration.program ?? "/proc/self/exe" : "/proc/self/exe"
@@ -145,6 +189,17 @@ struct ExecutorPlan: Sendable {
     func attributes(of resources: ResourceRequest, isCommand: Bool) -> Attributes {
         var attributes = resources.attributes
         attributes[integer: "command"] = isCommand ? 1 : nil
+        if isCluster {
+            // The job starts its ranks itself: for Slurm it is one process.
+            attributes[integer: "ranks"] = resources.cores
+            attributes[integer: "cores"] = nil
+            attributes[integer: "threads_per_core"] = resources.occupiedCores
+            attributes[integer: "gpus_per_core"] = resources.gpusPerCore == 0 ? nil : resources.cores * resources.gpusPerCore
+            if !resources.launcherArguments.isEmpty {
+                attributes[list: "batch_options"] = resources.launcherArguments.map { String($0.drop { $0 == "-" }) }
+            }
+            return attributes
+        }
         guard let slurm else { return attributes }
         if slurm.allocation == nil {
             // Nobody knows the nodes that srun will get: what is asked of them is for srun alone.

@@ -10,7 +10,7 @@
 /// ```
 ///
 /// Nothing has to be registered: a worker finds the type by the name that the runtime has for it. So it may be generic or nested,
-/// but neither private nor local to a function; ``Executor/submit(_:resources:)`` says so where it is.
+/// but neither private nor local to a function; ``Executor/submit(_:resources:after:cacheKey:)`` says so where it is.
 public protocol RemoteTask: Codable, Sendable {
     associatedtype Output: Codable & Sendable
 

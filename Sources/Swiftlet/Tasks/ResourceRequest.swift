@@ -4,7 +4,7 @@ import SwiftletWire
 /// What one task asks for.
 public struct ResourceRequest: Hashable, Sendable {
     /// Ranks: so many processes run the task, on one node, each with its number in ``TaskContext/rank``. The value is that of rank 0, or
-    /// of all (``Executor/submitToRanks(_:resources:after:)``).
+    /// of all (``Executor/submitToRanks(_:resources:after:cacheKey:)``).
     ///
     /// For a ``Command``: on Slurm so many MPI ranks of the program (srun, over several nodes where one has not enough cores), on one
     /// machine the cores that it holds, which it starts its ranks on itself.

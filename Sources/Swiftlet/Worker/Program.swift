@@ -37,6 +37,7 @@ public func enterWorkerModeIfAsked() async {
     case ProcessRole.step:
         ProcessRole.isServing.store(true, ordering: .relaxed)
         await WorkerProcess.runStep(build: CommandLine.arguments.dropFirst(2).first)
+    case ProcessRole.job: await JobProcess.run(Array(CommandLine.arguments.dropFirst(2)))
     case ProcessRole.agent: AgentProgram.run(ticketFile: nil, guardianArguments: ["swiftlet", ProcessRole.guardian])
     case ProcessRole.guardian: InProcessEngine.runGuardian()
     default: return
@@ -48,6 +49,7 @@ enum ProcessRole {
     static let worker = "--swiftlet-worker"
     static let step = "--swiftlet-step"
     static let agent = "--swiftlet-agent"
+    static let job = "--swiftlet-job"
     static let guardian = "--swiftlet-guardian"
 
     /// This process is a worker and has entered worker mode: what runs in it now are tasks.
@@ -55,7 +57,7 @@ enum ProcessRole {
 
     /// Stops a program that would start itself for ever.
     static func requireProgram() {
-        let isMarked = [worker, step, agent, guardian].contains(CommandLine.arguments.dropFirst().first)
+        let isMarked = [worker, step, agent, job, guardian].contains(CommandLine.arguments.dropFirst().first)
         guard isMarked, !isServing.load(ordering: .relaxed) else { return }
         fatalError(
             "an executor was made in a process that was started as a worker, before it entered worker mode: make the program a "

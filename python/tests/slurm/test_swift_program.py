@@ -12,7 +12,7 @@ import pytest
 from slurm_cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[3]
-Scenario = Callable[[str], list[str]]
+Scenario = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,9 @@ def scenario() -> Scenario:
     )
     program = Path(where.stdout.strip()) / "TestProgram"
 
-    def run(name: str) -> list[str]:
-        done = subprocess.run([program, f"slurm-{name}"], capture_output=True, text=True, timeout=300)
+    def run(name: str, *arguments: str) -> list[str]:
+        scenario = name if "-" in name else f"slurm-{name}"
+        done = subprocess.run([program, scenario, *arguments], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()
 
@@ -88,3 +89,19 @@ def test_a_job_that_is_over(scenario: Scenario, cluster: Cluster, monkeypatch: p
     monkeypatch.setenv("SLURM_JOB_ID", "4000000")
     with pytest.raises(AssertionError, match="SLURM_JOB_ID says that this program runs in job 4000000"):
         scenario("places")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_jobs_and_coming_back(scenario: Scenario, tmp_path: Path) -> None:
+    """The jobs of a program that leaves go on; who comes back gets their values, and nothing runs twice."""
+    assert scenario("cluster-leave", str(tmp_path)) == ["not queued 0", "engineEnded"]
+    assert scenario("cluster-graph", str(tmp_path)) == ["total 6"]
+    assert scenario("cluster-graph", str(tmp_path)) == ["total 6"]
+    assert (tmp_path / "ran").read_text() == "xxx"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_how_jobs_end(scenario: Scenario, tmp_path: Path) -> None:
+    assert scenario("cluster-ends", str(tmp_path)) == [
+        "0/3 1/3 2/3", "failed OutOfRange(number: 12)", "lost 9", "timeLimit", "3 false",
+    ]  # fmt: skip

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Foundation
+import Swiftlet
+import Testing
+
+@testable import TestProgram
+
+@Suite struct StoreTests {
+    private func executor(_ directory: URL, mode: WorkerMode = .fresh) -> ExecutorConfiguration {
+        var configuration = ExecutorConfiguration.singleNode(maxCores: 2, mode: mode, program: program)
+        configuration.cacheDirectory = directory.appending(path: "cache").path
+        return configuration
+    }
+
+    private func runs(in directory: URL) -> Int {
+        (try? Data(contentsOf: directory.appending(path: "ran")).count) ?? 0
+    }
+
+    @Test(arguments: [WorkerMode.fresh, .warm])
+    func equalTasksRunOnceAndAreFoundAgain(mode: WorkerMode) async throws {
+        try await withDirectory { directory in
+            let key = CacheKey("marked")
+            let members = Dictionary(uniqueKeysWithValues: (0..<40).map { ("member \($0)", $0) })
+            for _ in 0..<2 {
+                try await withExecutor(executor(directory, mode: mode)) { executor in
+                    // A dictionary that was made in another order has its members in another one.
+                    let task = Marked(directory: directory.path, number: 7, table: members)
+                    let other = Marked(
+                        directory: directory.path, number: 7,
+                        table: Dictionary(uniqueKeysWithValues: members.sorted { $0.key > $1.key }))
+                    let handles = [try executor.submit(task, cacheKey: key), try executor.submit(other, cacheKey: key)]
+                    for handle in handles {
+                        let value = try await handle.value
+                        #expect(value == 787)
+                    }
+                }
+            }
+            #expect(runs(in: directory) == 1)
+        }
+    }
+
+    @Test func whatDiffersHasAKeyOfItsOwn() async throws {
+        try await withDirectory { directory in
+            try await withExecutor(executor(directory)) { executor in
+                let keys = [CacheKey("a"), CacheKey("a", version: 2), CacheKey("b")]
+                for key in keys { _ = try await executor.run(Marked(directory: directory.path), cacheKey: key) }
+                _ = try await executor.run(Marked(directory: directory.path, number: 1), cacheKey: keys[0])
+                _ = try await executor.submitToRanks(Marked(directory: directory.path), cacheKey: keys[0]).value
+                _ = try await executor.run(Marked(directory: directory.path), cacheKey: keys[0])
+            }
+            #expect(runs(in: directory) == 5)
+        }
+    }
+
+    @Test func inputsArePartOfTheKey() async throws {
+        try await withDirectory { directory in
+            for number in [1, 2, 1] {
+                try await withExecutor(executor(directory)) { executor in
+                    let part = try executor.submit(Marked(directory: directory.path, number: number), cacheKey: CacheKey("part"))
+                    let total = try executor.submit(MarkedTotal(parts: [Input(part), Input(10)]), cacheKey: CacheKey("total"))
+                    let value = try await total.value
+                    #expect(value == number + 10)
+                }
+            }
+            #expect(runs(in: directory) == 2)
+        }
+    }
+
+    @Test func anErrorIsNoHit() async throws {
+        try await withDirectory { directory in
+            for _ in 0..<2 {
+                try await withExecutor(executor(directory)) { executor in
+                    let handle = try executor.submit(Marked(directory: directory.path, number: -1), cacheKey: CacheKey("fails"))
+                    let error = await #expect(throws: TaskError.self) { try await handle.value }
+                    #expect(error?.cause as? OutOfRange == OutOfRange(number: -1))
+                }
+            }
+            #expect(runs(in: directory) == 2)
+        }
+    }
+
+    @Test func aProgramIsRunOnce() async throws {
+        try await withDirectory { directory in
+            let command = Command("sh", arguments: ["-c", "echo $((6*7)); echo x >>ran"], workingDirectory: directory.path)
+            for _ in 0..<2 {
+                try await withExecutor(executor(directory)) { executor in
+                    let result = try await executor.run(command, cacheKey: CacheKey("command"))
+                    #expect(result.standardOutput == "42\n")
+                }
+            }
+            #expect(runs(in: directory) == 2)  // "x\n"
+        }
+    }
+
+    @Test func whatCanHaveNoKeyIsRefused() async throws {
+        try await withDirectory { directory in
+            try await withExecutor(executor(directory)) { executor in
+                let loose = try executor.submit(Square(number: 2))
+                #expect(throws: TaskError.self) {
+                    try executor.submit(MarkedTotal(parts: [Input(loose)]), cacheKey: CacheKey("total"))
+                }
+                for name in ["", "../up", ".hidden", "two words", String(repeating: "a", count: 101)] {
+                    #expect(throws: TaskError.self) { try executor.submit(Square(number: 2), cacheKey: CacheKey(name)) }
+                }
+            }
+            try await withExecutor(fresh) { executor in
+                #expect(throws: TaskError.self) { try executor.submit(Square(number: 2), cacheKey: CacheKey("a")) }
+                let error = await #expect(throws: TaskError.self) { try await executor.leave() }
+                #expect(error?.code == .refused)
+            }
+        }
+    }
+}

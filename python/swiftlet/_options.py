@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,7 @@ class Options:
 
 def check_interactive(options: Options) -> None:
     """The rules of executorlib's interactive executors. ``ValueError`` or ``TypeError``."""
+    _check_types(options)
     if not options.wait:
         raise ValueError(
             "The wait_on_shutdown parameter is only supported for the executorlib.FluxClusterExecutor and "
@@ -83,6 +85,7 @@ def check_interactive(options: Options) -> None:
 
 def check_cluster(options: Options) -> None:
     """The rules of executorlib's cluster executors. ``ValueError`` or ``TypeError``."""
+    _check_types(options)
     if options.block_allocation:
         if options.max_workers is None and options.max_cores is None:
             raise ValueError(NO_FIXED_RESOURCES)
@@ -118,6 +121,32 @@ def check_count(name: str, value: object, least: int = 1) -> None:
         raise TypeError(f"{name} has to be a whole number, not {value!r}")
     if not least <= value <= 1_000_000:
         raise ValueError(f"{name} has to be at least {least} and at most 1000000, not {value}")
+
+
+_FLAGS = (
+    "block_allocation",
+    "disable_dependencies",
+    "plot_dependency_graph",
+    "log_obj_size",
+    "wait",
+    "openmpi_oversubscribe",
+)
+_PATHS = ("cache_directory", "plot_dependency_graph_filename", "export_workflow_filename")
+
+
+def _check_types(options: Options) -> None:
+    """A text is true and so is a list: what was meant by them as a flag cannot be known."""
+    for name in _FLAGS:
+        value = getattr(options, name)
+        if type(value).__name__ not in ("bool", "bool_"):  # numpy's, too
+            raise TypeError(f"{name} has to be True or False, not {value!r}")
+    local = options.hostname_localhost
+    if local not in (None, True, False):
+        raise TypeError(f"hostname_localhost has to be True, False or None, not {local!r}")
+    for name in _PATHS:
+        value = getattr(options, name)
+        if value is not None and (not isinstance(value, (str, os.PathLike)) or not os.fspath(value)):
+            raise TypeError(f"{name} has to be a path, not {value!r}")
 
 
 def _check_values(options: Options) -> None:

@@ -167,6 +167,17 @@ def test_an_input_that_is_a_future_is_refused_without_dependencies():
         ({"block_allocation": True, "max_workers": 1, "init_function": 3}, TypeError, "init_function"),
         ({"resource_dict": [("cores", 1)]}, TypeError, "has to be a dict"),
         ({"unknown": 1}, TypeError, "unknown"),
+        ({"block_allocation": "no"}, TypeError, "block_allocation has to be True or False, not 'no'"),
+        ({"block_allocation": None}, TypeError, "block_allocation"),
+        ({"disable_dependencies": [1]}, TypeError, "disable_dependencies"),
+        ({"plot_dependency_graph": "graph.svg"}, TypeError, "plot_dependency_graph has"),
+        ({"log_obj_size": 2}, TypeError, "log_obj_size"),
+        ({"wait": "yes"}, TypeError, "wait"),
+        ({"hostname_localhost": "localhost"}, TypeError, "hostname_localhost"),
+        ({"cache_directory": 0}, TypeError, "cache_directory has to be a path, not 0"),
+        ({"cache_directory": ""}, TypeError, "cache_directory"),
+        ({"plot_dependency_graph_filename": 1.5}, TypeError, "plot_dependency_graph_filename"),
+        ({"export_workflow_filename": True}, TypeError, "export_workflow_filename"),
     ],
 )
 def test_constructor_arguments(options, kind, text):

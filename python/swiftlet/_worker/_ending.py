@@ -41,6 +41,13 @@ def run_exit_handlers() -> None:
     flush_output()
 
 
+def rehearse() -> None:
+    """What ``run_exit_handlers`` does where there are none. Here those there are would be run, and lost."""
+    _may_wait_for_threads()
+    _has_log_handlers()
+    flush_files()
+
+
 def take_over_logging() -> None:
     """In the fork server: from now on ``logging`` is shut down only where a call has made handlers, for even
     finding that there are none costs a child a dozen pages of memory.

@@ -34,7 +34,7 @@ def rehearse() -> None:
             ours.sendall(_frames(number))
             _slot.take([f"{_VARIABLE}={number}"], "")
             UnbornWorker().rehearse(theirs)
-            _ending.run_exit_handlers()
+            _ending.rehearse()
             ours.recv(1 << 16)
             del sys.modules[_MODULE]
     del sys.modules["swiftlet._worker"]._rehearsed

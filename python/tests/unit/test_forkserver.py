@@ -125,6 +125,22 @@ def test_nothing_is_left_of_the_rehearsal(worker: Worker) -> None:
     assert worker.run(look) == ([], False, os.getcwd())
 
 
+def test_exit_handlers_from_before_the_fork_run_in_each_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os\natexit.register(lambda: os.write(1, b'from the handler'))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    engine = Engine()
+    for _ in range(2):
+        worker = engine.spawn()
+        assert worker.run(abs, -1, flags=FRESH) == 1
+        assert engine.exited(worker) == 0
+        assert worker.output(worker.out) == "from the handler"
+    assert engine.close() == 0
+
+
 def test_what_a_call_forks_has_the_hooks_that_the_fork_server_kept_back(worker: Worker) -> None:
     def threads_and_lock_of_a_forked_child() -> bytes:
         import logging

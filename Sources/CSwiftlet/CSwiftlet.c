@@ -85,6 +85,8 @@ int sl_process_watch(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 int sl_socketpair(int out[2]) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out); }
 int sl_pipe(int out[2]) { return pipe2(out, O_CLOEXEC); }
 
+int sl_memory_file(void) { return memfd_create("swiftlet", MFD_CLOEXEC); }
+
 int sl_set_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
   return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);

@@ -2,12 +2,19 @@
 import SwiftletLaunch
 import SwiftletModel
 import SwiftletTransport
+import SwiftletWire
 
 /// The agent of one node as its engine sees it.
 final class Agent {
     /// Place of its node in the inventory.
     let node: Int
     let name: String
+    /// The node as the world knows it.
+    let host: String
+    /// What starts several ranks, where they are a step of the agent's own job.
+    let stepCommand: [String]
+    /// When the time of its job is over, on the monotonic clock; nil: not known.
+    var endsAt: UInt64?
     let link: SecureLink
     let spawner: Spawner
     /// The streams of the workers it relays.
@@ -15,14 +22,21 @@ final class Agent {
     /// When anything came from it last, on the monotonic clock.
     var lastHeard: UInt64
 
+    /// Seconds before the end that count as the end: batch systems count in their own steps.
+    private static let endMargin: UInt64 = 2_000_000_000
+
+    func isOver(at now: UInt64) -> Bool { endsAt.map { now + Self.endMargin >= $0 } ?? false }
+
     struct Relayed {
         let link: RelayLink
         let outputs: [OutputReader]
     }
 
-    init(node: Int, name: String, link: SecureLink, spawner: Spawner, now: UInt64) {
+    init(node: Int, name: String, link: SecureLink, spawner: Spawner, _ attributes: Attributes = Attributes(), now: UInt64) {
         self.node = node
         self.name = name
+        host = attributes[text: "host"] ?? name
+        stepCommand = attributes[list: "step"] ?? []
         self.link = link
         self.spawner = spawner
         lastHeard = now

@@ -17,10 +17,15 @@ public enum AgentProgram {
             exit(2)
         }
         closeStandardInput()
+        AgentProcess.run(ticket: ticket, node: nodeName(), version: productVersion, guardianArguments: guardianArguments)
+    }
+
+    /// How the launcher calls this node.
+    static func nodeName() -> String {
+        if let name = getenv("SLURMD_NODENAME") { return String(cString: name) }
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, 255)
-        let node = String(cString: getenv("SLURMD_NODENAME") ?? strdup(&name))
-        AgentProcess.run(ticket: ticket, node: node, version: productVersion, guardianArguments: guardianArguments)
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Of a file that may be a pipe: nothing behind the line is read.

@@ -43,7 +43,7 @@ extension Engine {
     }
 
     /// Somebody has connected with a ticket for agents; its HELLO says which node it is on.
-    private func greet(_ socket: AuthenticatedSocket) {
+    func greet(_ socket: AuthenticatedSocket) {
         let link = SecureLink(loop: loop)
         link.attach(socket)
         let spawner = Spawner(link: link)
@@ -68,7 +68,7 @@ extension Engine {
         guard let node = configuration.inventory.nodes.firstIndex(where: { $0.name == name }), agents[node] == nil else {
             throw WireError("node \(name) is none of those that were asked for, or has an agent already")
         }
-        let agent = Agent(node: node, name: name, link: link, spawner: spawner, now: sl_monotonic_ns())
+        let agent = Agent(node: node, name: name, link: link, spawner: spawner, attributes, now: sl_monotonic_ns())
         agents[node] = agent
         for step in agentSteps.values { step.missing.remove(node) }
         spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
@@ -80,6 +80,7 @@ extension Engine {
         spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
         spawner.onClose = { [unowned self, unowned agent] in agentIsGone(agent, $0 ?? "its agent is gone") }
         sendSetup(to: agent)
+        agentJobs?.came(node)
         if agents.count == 1 { beat() }
         log.write("agent on \(name) is there")
         agentFailures[node] = nil
@@ -96,6 +97,7 @@ extension Engine {
             attributes[list: "env"] = configuration.environment
             attributes[text: "cwd"] = configuration.directory
             if keepsGPUs { attributes[integer: "keep_gpus"] = 1 }
+            if agentJobs != nil { attributes[integer: "job"] = 1 }
             attributes.write(to: &bytes)
         }
     }
@@ -153,16 +155,17 @@ extension Engine {
     }
 
     /// The connection to an agent is lost, and with it its node.
-    private func agentIsGone(_ agent: Agent, _ reason: String) {
+    func agentIsGone(_ agent: Agent, _ reason: String) {
         guard agents[agent.node] === agent else { return }
         agents[agent.node] = nil
         agent.link.close()
         guard ending == .no, !isDismissing else { return }
-        log.write("node \(agent.name) is lost: \(reason)")
-        apply(.nodeLost(agent.node))
-        for worker in workers.values where worker.spawner === agent.spawner {
-            gone(worker, .failed("node \(agent.name) was lost: \(reason)"))
-        }
+        let timeIsOver = agent.isOver(at: sl_monotonic_ns())
+        let words = timeIsOver ? "the time of its job on \(agent.host) is over" : "node \(agent.host) was lost: \(reason)"
+        log.write("\(agent.name): \(words)")
+        apply(.nodeLost(agent.node, timeIsOver: timeIsOver))
+        for worker in workers.values where worker.spawner === agent.spawner { gone(worker, .failed(words)) }
+        if let agentJobs { return agentJobs.lost(agent.node, words) }
         agentFailures[agent.node, default: 0] += 1
         guard agentFailures[agent.node]! < Self.agentTries else { return failWithoutNodes() }
         restarting.insert(agent.node)

@@ -44,6 +44,7 @@ extension Engine {
         case .explain: explain(task)
         case .status: sendStatus(header.id)
         case .dryRun: sendDryRun(header.id)
+        case .rendered: try rendered(header, &reader)
         case .fluxSubmitted: try submittedByClient(header.id, try Attributes(&reader))
         case .subscribe: isSubscribed = header.id != 0
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: client)
@@ -72,7 +73,11 @@ extension Engine {
         for blob in configuration.initBlobs { blobs.use(blob) }
         for (id, request) in requests { apply(.define(id, request)) }
         if configuration.usesAgents {
-            startAgents(on: Set(configuration.inventory.nodes.indices))
+            if let settings = configuration.agentJobs {
+                try startAgentJobs(settings, configuration)
+            } else {
+                startAgents(on: Set(configuration.inventory.nodes.indices))
+            }
         } else if configuration.launch == .forkServer, configuration.nodes == nil, flux == nil {
             startForkServer()
         }

@@ -17,6 +17,10 @@ extension Engine {
             writeAllOutcomes()
             return store.thread.submit(.close) { [unowned self] _ in finish() }
         }
+        if let agentJobs, !isDismissing {
+            isDismissing = true
+            return agentJobs.close { [unowned self] in finish() }
+        }
         if !agentSteps.isEmpty { return dismissAgents() }
         if let flux, !(flux.isDismissing && flux.openJobs.isEmpty) { return dismissFlux() }
         ending = .goodbye
@@ -29,6 +33,7 @@ extension Engine {
         guard ending == .no else { return }
         log.write("fails: \(reason)")
         ending = .goodbye
+        agentJobs?.close {}
         client.link.send(.goodbye, id: 0) { $0.append(contentsOf: reason.utf8) }
         endFluxJobs()
         loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
@@ -46,6 +51,11 @@ extension Engine {
         ending = .goodbye
         client.link.close()
         endFluxJobs()
+        if let agentJobs {
+            // Jobs that wait are taken out of the queue; where that takes long, they end when they find nobody.
+            loop.schedule(after: Grace.terminate) { [unowned self] in shutDown() }
+            return agentJobs.close { [unowned self] in shutDown() }
+        }
         guard !workers.isEmpty || flux?.openJobs.isEmpty == false else { return shutDown() }
         for worker in workers.values { terminate(worker) }
         loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }

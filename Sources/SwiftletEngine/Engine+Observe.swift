@@ -72,7 +72,8 @@ extension Engine {
         let text =
             callStore?.calls.explain(task) ?? scheduler?.explain(task, at: Instant(nanoseconds: sl_monotonic_ns()))
             ?? "the engine is not configured"
-        client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: text.utf8) }
+        let jobs = text.hasPrefix("ready") ? agentJobs?.words ?? "" : ""
+        client.link.send(.explanation, id: task.rawValue) { $0.append(contentsOf: (text + jobs).utf8) }
     }
 
     func sendStatus(_ number: UInt64) {

@@ -18,7 +18,10 @@ extension Engine {
 
     /// Starts a worker that is not of this machine's.
     func startElsewhere(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
-        guard !isStep(request, slot) else {
+        if agentJobs != nil, request.isGroup {
+            return startRanks(id, index: index, request: request, slot: slot, settings)
+        }
+        guard agentJobs != nil || !isStep(request, slot) else {
             do {
                 if request.isCommand { return try startCommand(id, request: request, slot: slot, settings) }
                 try startStep(id, index: index, request: request, slot: slot)
@@ -121,6 +124,11 @@ extension Engine {
 
     /// Says what would be started for a call, without starting it.
     func sendDryRun(_ number: UInt64) {
+        if let agentJobs {
+            return agentJobs.describe { [unowned self] text in
+                client.link.send(.dryRunIs, id: number) { $0.append(contentsOf: text.utf8) }
+            }
+        }
         let text = requests[RequestID(UInt32(truncatingIfNeeded: number))].map(dryRun) ?? "no such request"
         client.link.send(.dryRunIs, id: number) { $0.append(contentsOf: text.utf8) }
     }

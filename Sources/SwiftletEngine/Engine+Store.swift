@@ -23,7 +23,7 @@ final class CallStore {
 
     init(loop: EventLoop, trusting owners: [UInt32]) throws {
         thread = try WorkThread(loop: loop) {
-            let store = Store(trusting: owners)
+            let store = Store(trusting: owners, readsOnlyEssentials: true)
             return { store.carryOut($0) }
         }
     }
@@ -103,8 +103,9 @@ extension Engine {
 
     private func found(_ entry: StoredEntry, at place: EntryPlace) {
         guard let store = callStore else { return }
-        let payload = Payload(inlineParts: entry.parts(named: "value")).bytes
-        for case .answer(let tasks) in store.calls.found(at: place) {
+        for case .answer(let tasks) in store.calls.found(at: place) where !tasks.isEmpty {
+            let payload = payload(of: entry, named: "value")
+            for _ in tasks { forSegmentParts(of: payload) { segments.take($0) } }
             for task in tasks { answer(task, with: payload) }
         }
     }
@@ -121,8 +122,8 @@ extension Engine {
         guard let store = callStore, let place = store.calls.places[task] else { return }
         let header = store.headers.removeValue(forKey: task) ?? ("", [])
         let isWritten = run != nil && (outcome == .value || outcome == .error)
-        if isWritten, let entry = outcomeEntry(of: task, place, header, outcome, run: run, worker: worker) {
-            write(entry, at: place, of: worker)
+        if isWritten, let unwritten = outcomeEntry(of: task, place, header, outcome, run: run, worker: worker) {
+            write(unwritten, of: worker)
         }
         let actions = store.calls.ended(task, hasValue: outcome == .value, isWritten: isWritten)
         for action in actions {

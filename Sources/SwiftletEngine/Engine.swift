@@ -58,6 +58,8 @@ public final class Engine {
     /// The agents by the places of their nodes, and the commands that start them.
     var agents: [Int: Agent] = [:]
     var agentSteps: [WorkerID: AgentStep] = [:]
+    /// Where agents are jobs of a batch system.
+    var agentJobs: AgentJobs?
     /// Agents that have not said which node they are on.
     var strangers: [Spawner] = []
     /// Nodes whose agents will be started again in a moment.

@@ -41,6 +41,8 @@ public struct EngineConfiguration: Sendable {
     public var nodes: (any NodeLauncher)?
     /// The instance of Flux that starts workers; nil: none.
     var flux: FluxSettings?
+    /// The agents are jobs of a batch system; nil: they are not.
+    var agentJobs: AgentJobSettings?
     /// Each node of the inventory has an agent, which runs what need not be a step of its own.
     public var usesAgents: Bool
     /// What a step of one process runs.
@@ -95,6 +97,10 @@ public struct EngineConfiguration: Sendable {
         case nil, "flux": nodes = nil
         case "slurm":
             nodes = try Srun(attributes, environment: environment, hasGPUs: inventory.nodes.contains { !$0.gpus.isEmpty })
+        case "jobs":
+            agentJobs = AgentJobSettings(attributes)
+            guard agentJobs != nil else { throw WireError("CONFIGURE does not say which jobs bring the agents") }
+            nodes = AgentSteps()
         case let other?: throw WireError("CONFIGURE names the unknown launcher \(other)")
         }
         flux = try FluxSettings(attributes)

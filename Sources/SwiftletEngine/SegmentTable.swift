@@ -21,6 +21,8 @@ struct SegmentTable {
     }
 
     private var segments: [UInt64: Segment] = [:]
+    /// The last segment of the engine itself; no peer has the number 0, in which these are.
+    private var lastOwn: UInt64 = 0
     /// Bytes of parts in memory segments that are alive.
     private(set) var memoryBytes: UInt64 = 0
 
@@ -34,6 +36,20 @@ struct SegmentTable {
             throw WireError("segment \(id) cannot be announced by peer \(producer.origin)")
         }
         segments[id] = Segment(descriptor: descriptor, size: size, inMemory: inMemory, producer: producer.origin)
+    }
+
+    /// Memory of the engine's own making, which holds a value: nothing more is put into it. It lives from the first `take` on until
+    /// nobody holds a part.
+    mutating func adopt(_ descriptor: Int32, size: UInt64) -> UInt64 {
+        lastOwn += 1
+        segments[lastOwn] = Segment(descriptor: descriptor, size: size, inMemory: true, producer: 0, isSealed: true)
+        return lastOwn
+    }
+
+    /// The file in which a part lies; nil where there is no such part.
+    func file(of id: UInt64, offset: UInt64, length: UInt64) -> Int32? {
+        guard let segment = segments[id], offset <= segment.size, length <= segment.size - offset else { return nil }
+        return segment.descriptor
     }
 
     mutating func seal(_ id: UInt64, peers: [UInt32: Peer]) {

@@ -20,6 +20,7 @@ public enum SwiftletProgram {
     public static func run(_ arguments: [String]) -> Never {
         switch arguments.dropFirst().first {
         case "engine": engine(Options(arguments.dropFirst(2)))
+        case "agent" where arguments.dropFirst(2).first == "--tickets": agentJob(Array(arguments.dropFirst(2)))
         case "agent":
             AgentProgram.run(
                 ticketFile: Options(arguments.dropFirst(2)).values["--ticket"], guardianArguments: ["swiftlet", "guardian"])
@@ -60,6 +61,18 @@ public enum SwiftletProgram {
         let message = "swiftlet: \(argument) is not an option, or its value is missing\n\(usage)"
         _ = write(2, message, message.utf8.count)
         exit(2)
+    }
+
+    /// An agent that is a job of a batch system. Its ticket is in a file.
+    private static func agentJob(_ arguments: [String]) -> Never {
+        guard let job = AgentJob(arguments, input: { readText(0) }) else {
+            refuse(arguments.joined(separator: " "))
+        }
+        guard let ticket = job.takeTicket() else { exit(3) }
+        AgentProgram.closeStandardInput()
+        AgentProcess.run(
+            ticket: ticket, node: AgentProgram.nodeName(), job: job, version: productVersion,
+            guardianArguments: ["swiftlet", "guardian"])
     }
 
     private static func engine(_ options: Options) -> Never {

@@ -47,6 +47,8 @@ extension Scheduler {
         let suffix = ahead == 0 ? "" : "; \(counted(ahead, "task")) \(ahead == 1 ? "is" : "are") ahead of it"
         switch mode {
         case .fresh: return "ready, waits for \(missingResources(of: place))\(suffix)"
+        case .warm where nodes.nodes.allSatisfy({ !$0.isUp }):
+            return "ready, waits for a worker: none of \(pool.target) is there yet\(suffix)"
         case .warm where pool.target == 0: return "ready, but the executor has no workers\(suffix)"
         case .warm:
             return "ready, waits for a worker: none of \(pool.target) is free\(suffix)"

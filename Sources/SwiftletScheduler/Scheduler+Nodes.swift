@@ -3,7 +3,7 @@ import SwiftletModel
 
 // Nodes that go and come.
 extension Scheduler {
-    mutating func nodeLost(_ node: Int, into actions: inout [SchedulerAction]) {
+    mutating func nodeLost(_ node: Int, timeIsOver: Bool, into actions: inout [SchedulerAction]) {
         nodes.setUp(node, false)
         for worker in workerPlaces where workers[worker].state != .gone && workers[worker].state != .delayed {
             let placements = workers[worker].slot.placements
@@ -13,7 +13,7 @@ extension Scheduler {
                 stop(worker, politely: false, into: &actions)
             }
             delist(worker)
-            workers[worker].isKilled = true
+            if !timeIsOver { workers[worker].isKilled = true }
             workers[worker].state = .ending
         }
     }

@@ -102,7 +102,7 @@ extension Scheduler {
     }
 
     /// The pool can run nothing: what has not begun is refused, now and later; what has begun may end.
-    private mutating func giveUpPool(_ reason: String, into actions: inout [SchedulerAction]) {
+    mutating func giveUpPool(_ reason: String, into actions: inout [SchedulerAction]) {
         guard pool.failure == nil else { return }
         pool.failure = reason
         endWaiting(.refused(reason), into: &actions)

@@ -108,7 +108,8 @@ public struct Scheduler {
         case .release(let id): release(id, into: &actions)
         case .workerReady(let id): workerReady(id, at: now)
         case .workerLeaves(let id): workerLeaves(id, into: &actions)
-        case .nodeLost(let node): nodeLost(node, into: &actions)
+        case .nodeLost(let node, let timeIsOver): nodeLost(node, timeIsOver: timeIsOver, into: &actions)
+        case .poolGivenUp(let reason): if isWarm { giveUpPool(reason, into: &actions) }
         case .nodeUp(let node): nodeUp(node, at: now, into: &actions)
         case .workerCannotPrepare(let id, let reason): workerCannotPrepare(id, reason: reason, into: &actions)
         case .workerEnded(let id, let end): workerEnded(id, end, at: now, into: &actions)

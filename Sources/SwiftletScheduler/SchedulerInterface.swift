@@ -70,10 +70,13 @@ public enum SchedulerEvent: Sendable {
     /// The worker has put back a call that it had not started.
     case recalled(TaskID, WorkerID)
 
-    /// A node of the inventory is gone. Its workers are too: `workerEnded` follows for each, and is charged to nobody.
-    case nodeLost(Int)
+    /// A node of the inventory is gone. Its workers are too: `workerEnded` follows for each, and is charged to nobody, unless the node
+    /// went because its time was over: a call that takes longer than a node has would be started again and again.
+    case nodeLost(Int, timeIsOver: Bool = false)
     /// A node of the inventory is there (again).
     case nodeUp(Int)
+    /// No warm worker can be had any more: all calls are refused, with this reason.
+    case poolGivenUp(String)
     /// A new number of warm workers.
     case resize(Int)
     /// Nothing new starts while true (somebody does not read what we send).

@@ -11,6 +11,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
             switch code {
             case ENOSPC, EDQUOT: "; free some space or choose another cache_directory"
             case EACCES, EPERM, EROFS: "; make the directory writable or choose another cache_directory"
+            case EISDIR, ENOTDIR: "; remove what is in its place or choose another cache_directory"
             default: ""
             }
         description = "\(path) cannot be \(what): \(String(cString: strerror(code)))\(hint)"
@@ -31,7 +32,11 @@ public enum EntryReading: Sendable {
 /// An entry that was read and found intact.
 public struct StoredEntry: Sendable {
     public let header: EntryHeader
+    /// Empty where a part lies in `memory`, or is nothing that an outcome is read for and the entry is a large one.
     public let parts: [ArraySlice<UInt8>]
+    /// Where in `memory` the large parts of a large value lie, by their places.
+    public var offsets: [Int: Int] = [:]
+    public var memory: EntryMemory?
 
     /// The parts of that name, in order.
     public func parts(named name: String) -> [ArraySlice<UInt8>] {
@@ -41,7 +46,9 @@ public struct StoredEntry: Sendable {
 
 /// Files: whole reading with the owner looked at, whole writing that appears at once or not at all.
 enum EntryFile {
-    static func read(_ role: EntryRole, at place: EntryPlace, trusting owners: Set<UInt32>) -> EntryReading {
+    static func read(
+        _ role: EntryRole, at place: EntryPlace, trusting owners: Set<UInt32>, onlyEssentials: Bool = false
+    ) -> EntryReading {
         let path = place.path(role)
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
@@ -52,9 +59,14 @@ enum EntryFile {
         guard fstat(descriptor, &status) == 0 else { return .failed(StoreError("read", path)) }
         guard status.st_mode & S_IFMT == S_IFREG else { return .faulty(path: path, .mistaken("is no file")) }
         guard owners.contains(status.st_uid) else { return .foreign(path: path, owner: status.st_uid) }
+        if Int(status.st_size) >= largeFile {
+            if let entry = readLarge(role, descriptor, size: Int(status.st_size), at: place) { return entry }
+            // Something is wrong with it, or there is no such memory: read whole it is told what.
+            lseek(descriptor, 0, SEEK_SET)
+        }
         guard let bytes = readAll(descriptor, size: Int(status.st_size)) else { return .failed(StoreError("read", path)) }
         do {
-            let (header, parts) = try EntryFormat.decode(role, bytes, key: place.key)
+            let (header, parts) = try EntryFormat.decode(role, bytes, key: place.key, onlyEssentials: onlyEssentials)
             return .found(StoredEntry(header: header, parts: parts))
         } catch {
             return .faulty(path: path, error)

@@ -45,23 +45,39 @@ public enum EntryFormat {
 
     /// The file's bytes. The header's parts have to be those of `parts`.
     public static func encode(_ role: EntryRole, _ header: EntryHeader, parts: [[UInt8]]) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let json = try? encoder.encode(header) else { return [] }
+        let start = start(role, header)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(prefixSize + json.count + parts.reduce(0) { $0 + $1.count } + digestSize)
-        bytes += magic
-        bytes += [UInt8(version), 0, role.rawValue, 0]
-        for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: json.count >> shift)) }
-        bytes += json
+        bytes.reserveCapacity(start.count + parts.reduce(0) { $0 + $1.count } + digestSize)
+        bytes += start
         for part in parts { bytes += part }
         bytes += SHA256.hash(data: bytes)
         return bytes
     }
 
-    /// The header and the parts of an entry whose checksum is right.
+    /// What precedes the parts.
+    static func start(_ role: EntryRole, _ header: EntryHeader) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let json = try? encoder.encode(header) else { return [] }
+        var bytes = magic + [UInt8(version), 0, role.rawValue, 0]
+        for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: json.count >> shift)) }
+        return bytes + json
+    }
+
+    /// Whether an entry whose checksum is right is the one that was asked for.
+    static func check(
+        _ role: EntryRole, _ prefix: some RandomAccessCollection<UInt8>, _ header: EntryHeader, key: String
+    ) throws(EntryFault) {
+        let prefix = Array(prefix)
+        let found = Int(prefix[8]) | Int(prefix[9]) << 8
+        guard found == version else { throw .newer(found) }
+        guard prefix[10] == role.rawValue else { throw .mistaken("is not a \(role) entry") }
+        guard header.key == key else { throw .mistaken("names another key, \(header.key)") }
+    }
+
+    /// The header and the parts of an entry whose checksum is right. `onlyEssentials`: of the header only what tells what it is.
     public static func decode(
-        _ role: EntryRole, _ bytes: [UInt8], key: String
+        _ role: EntryRole, _ bytes: [UInt8], key: String, onlyEssentials: Bool = false
     ) throws(EntryFault) -> (header: EntryHeader, parts: [ArraySlice<UInt8>]) {
         guard bytes.count >= prefixSize + digestSize else {
             throw .damaged(bytes.isEmpty ? "it is empty" : "it ends early, after \(bytes.count) bytes")
@@ -73,14 +89,17 @@ public enum EntryFormat {
         }
         let found = Int(bytes[8]) | Int(bytes[9]) << 8
         guard found == version else { throw .newer(found) }
-        guard bytes[10] == role.rawValue else { throw .mistaken("is not a \(role) entry") }
         let length = (0..<4).reduce(0) { $0 | Int(bytes[12 + $1]) << (8 * $1) }
         guard length <= end - prefixSize else { throw .damaged("its header is longer than the file") }
         let json = Data(bytes[prefixSize..<prefixSize + length])
-        guard let header = try? JSONDecoder().decode(EntryHeader.self, from: json) else {
+        let decoder = JSONDecoder()
+        let decoded =
+            onlyEssentials
+            ? (try? decoder.decode(EntryEssentials.self, from: json))?.header : try? decoder.decode(EntryHeader.self, from: json)
+        guard let header = decoded else {
             throw .damaged("its header is no header")
         }
-        guard header.key == key else { throw .mistaken("names another key, \(header.key)") }
+        try check(role, bytes[..<prefixSize], header, key: key)
         var parts: [ArraySlice<UInt8>] = []
         var offset = prefixSize + length
         for part in header.parts {

@@ -55,6 +55,16 @@ public struct EntryHeader: Codable, Hashable, Sendable {
     }
 }
 
+/// The members of a header that tell what an entry is; the others take most of the time of a small one's reading.
+struct EntryEssentials: Decodable {
+    let key: String
+    let kind: EntryHeader.Kind?
+    let reason: String?
+    let parts: [EntryHeader.Part]
+
+    var header: EntryHeader { EntryHeader(key: key, kind: kind, reason: reason, parts: parts) }
+}
+
 /// A value in a header that no code here depends on.
 public enum HeaderValue: Codable, Hashable, Sendable {
     case null
@@ -66,17 +76,18 @@ public enum HeaderValue: Codable, Hashable, Sendable {
     case members([String: HeaderValue])
 
     public init(from decoder: any Decoder) throws {
+        // A wrong guess costs more than a right one: what is most frequent comes first.
         let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .flag(value)
+        if let value = try? container.decode(String.self) {
+            self = .text(value)
         } else if let value = try? container.decode(Int.self) {
             self = .integer(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .text(value)
+        } else if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .flag(value)
         } else if let value = try? container.decode([HeaderValue].self) {
             self = .list(value)
         } else {

@@ -8,7 +8,7 @@ public enum StoreOrder: Sendable {
     case check([EntryPlace], watchesHolder: Set<EntryPlace>)
     case record(EntryPlace, Claim.Job?)
     /// Write the outcome of a claimed entry, then give up the claim.
-    case finish(EntryPlace, EntryHeader, parts: [[UInt8]])
+    case finish(EntryPlace, StoredTask)
     /// Remove the task, give up the claim.
     case release(EntryPlace)
     case refresh
@@ -19,10 +19,13 @@ public enum StoreOrder: Sendable {
 public struct StoredTask: Sendable {
     public var header: EntryHeader
     public var parts: [[UInt8]]
+    /// Parts that are read when they are written, by their places; `parts` has nothing there.
+    public var files: [Int: FilePart]
 
-    public init(header: EntryHeader, parts: [[UInt8]]) {
+    public init(header: EntryHeader, parts: [[UInt8]], files: [Int: FilePart] = [:]) {
         self.header = header
         self.parts = parts
+        self.files = files
     }
 }
 
@@ -56,9 +59,9 @@ extension Store {
             return .found(places.map { ($0, finding(at: $0, watchesHolder: watched.contains($0))) })
         case .record(let place, let job):
             return answer { () throws(StoreError) in try record(job, at: place) }
-        case .finish(let place, let header, let parts):
+        case .finish(let place, let outcome):
             defer { release(place) }
-            return answer { () throws(StoreError) in try writeOutcome(header, parts: parts, at: place) }
+            return answer { () throws(StoreError) in try writeOutcome(outcome, at: place) }
         case .release(let place):
             remove(.task, at: place)
             release(place)

@@ -11,6 +11,8 @@ public final class Store {
     let system: String?
     /// Writes reach the disk before they count: where the entry is the only copy.
     let isDurable: Bool
+    /// Of headers it gives what tells what an entry is; its owner wants no more.
+    let readsOnlyEssentials: Bool
     /// A file of ours in each folder, to which claims are links: one touch refreshes them all.
     var claimants: [String: Claimant] = [:]
     /// Folders with names that need not last, but soon should: see `refreshClaims`.
@@ -18,8 +20,12 @@ public final class Store {
     private var counter = 0
     private let token: String
 
-    public init(trusting owners: some Sequence<UInt32> = [], isDurable: Bool = false, asking system: String? = nil) {
+    public init(
+        trusting owners: some Sequence<UInt32> = [], isDurable: Bool = false, asking system: String? = nil,
+        readsOnlyEssentials: Bool = false
+    ) {
         self.system = system
+        self.readsOnlyEssentials = readsOnlyEssentials
         trusted = Set(owners).union([geteuid(), 0])
         identity = Claim.ofThisProcess()
         self.isDurable = isDurable
@@ -27,7 +33,7 @@ public final class Store {
     }
 
     public func read(_ role: EntryRole, at place: EntryPlace) -> EntryReading {
-        EntryFile.read(role, at: place, trusting: trusted)
+        EntryFile.read(role, at: place, trusting: trusted, onlyEssentials: readsOnlyEssentials)
     }
 
     /// Whether a file is there; nothing is said about what it is worth.
@@ -49,9 +55,18 @@ public final class Store {
     /// - Returns: whether this outcome is the one that stands.
     @discardableResult
     public func writeOutcome(_ header: EntryHeader, parts: [[UInt8]], at place: EntryPlace) throws(StoreError) -> Bool {
+        try writeOutcome(StoredTask(header: header, parts: parts), at: place)
+    }
+
+    @discardableResult
+    func writeOutcome(_ outcome: StoredTask, at place: EntryPlace) throws(StoreError) -> Bool {
         let temporary = try temporaryPath(in: place.folder)
-        let bytes = EntryFormat.encode(.outcome, header, parts: parts)
-        try EntryFile.writeTemporary(bytes, at: temporary, mode: 0o666, durably: isDurable)
+        if outcome.files.isEmpty {
+            let bytes = EntryFormat.encode(.outcome, outcome.header, parts: outcome.parts)
+            try EntryFile.writeTemporary(bytes, at: temporary, mode: 0o666, durably: isDurable)
+        } else {
+            try EntryFile.writeLarge(.outcome, outcome, at: temporary, mode: 0o666, durably: isDurable)
+        }
         let path = place.path(.outcome)
         if link(temporary, path) == 0 || isSameFile(temporary, path) {
             unlink(temporary)

@@ -53,6 +53,26 @@ public struct Payload: Sendable {
         }
     }
 
+    /// Where one part's bytes are.
+    public enum Part {
+        case inline(UnsafeRawBufferPointer)
+        case segment(UInt64, offset: UInt64, length: UInt64)
+    }
+
+    /// Passes over a payload and calls `body` for each part in turn.
+    public static func forEachPart(_ reader: inout ByteReader, _ body: (Part) throws(WireError) -> Void) throws(WireError) {
+        for _ in 0..<(try reader.integer(UInt16.self)) {
+            switch try reader.integer(UInt8.self) {
+            case 0: try body(.inline(try reader.slice(reader.integer(UInt64.self))))
+            case 1:
+                let segment: UInt64 = try reader.integer()
+                let offset: UInt64 = try reader.integer()
+                try body(.segment(segment, offset: offset, length: try reader.integer()))
+            case let place: throw WireError("payload part lies in the unknown place \(place)")
+            }
+        }
+    }
+
     /// Appends a payload with all its parts inline. `read` appends the bytes of a part in a segment, or says that they are not there.
     /// - Throws: `WireError` where the payload does not parse or a part is not there; `output` is then of no use.
     public static func appendInlined(

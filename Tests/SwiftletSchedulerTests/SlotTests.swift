@@ -113,6 +113,33 @@ import Testing
         #expect(trace.send(.nodeUp(0)).begun == [1])
     }
 
+    @Test func aNodeWhoseTimeIsOverIsChargedToTheCallThatRanThere() {
+        let mode = WorkerMode.warm(count: 1, request: ResourceRequest())
+        var trace = trace([Node(name: "a", coreCount: 1, isUp: false)], mode: mode)
+        #expect(trace.start() == [])
+        #expect(trace.submit(1).begun == [])
+        #expect(trace.explain(1) == "ready, waits for a worker: none of 1 is there yet")
+        #expect(placements(trace.send(.nodeUp(0))).count == 1)
+        #expect(trace.send(.workerReady(WorkerID(1))).begun == [1])
+        #expect(trace.send(.nodeLost(0, timeIsOver: true)) == [])
+        #expect(trace.submit(2).begun == [])
+        let over = ProcessEnd.failed("its time is over")
+        #expect(trace.dies(1, over).contains(.ended(TaskID(1), .lost(reasons: [over]), tellClient: true)))
+        // Another job brings the node back: what has not begun runs there.
+        #expect(placements(trace.send(.nodeUp(0))).count == 1)
+        #expect(trace.send(.workerReady(WorkerID(2))).begun == [2])
+    }
+
+    @Test func aPoolThatIsGivenUpRefusesWhatComes() {
+        let mode = WorkerMode.warm(count: 1, request: ResourceRequest())
+        var trace = trace([Node(name: "a", coreCount: 1, isUp: false)], mode: mode)
+        _ = trace.start()
+        _ = trace.submit(1)
+        let refused = SchedulerAction.ended(TaskID(1), .refused("no such partition"), tellClient: true)
+        #expect(trace.send(.poolGivenUp("no such partition")).contains(refused))
+        #expect(trace.submit(2).contains(.ended(TaskID(2), .refused("no such partition"), tellClient: true)))
+    }
+
     @Test func aGroupThatLostANodeIsEnded() {
         var trace = trace((1...2).map { Node(name: "n\($0)", coreCount: 1) })
         trace.define(2, ResourceRequest(cores: 2, nodes: 2))

@@ -52,6 +52,60 @@ final class Folder {
         return entry.parts(named: "value").first.map(Array.init)
     }
 
+    /// A value of a small part and a large one, which is written from a file and read into memory that others can map.
+    private func writeLarge() throws -> [UInt8] {
+        let large = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let descriptor = open("\(folder.path)/segment", O_RDWR | O_CREAT, 0o600)
+        defer { close(descriptor) }
+        #expect(pwrite(descriptor, large, large.count, 4096) == large.count)
+        let header = EntryHeader(
+            key: "a", kind: .value,
+            parts: [
+                .init(name: "function", length: 2), .init(name: "value", length: 3), .init(name: "value", length: large.count),
+            ])
+        let file = FilePart(descriptor: descriptor, offset: 4096, length: large.count)
+        let outcome = StoredTask(header: header, parts: [[9, 9], [1, 2, 3], []], files: [2: file])
+        guard case .done = store.carryOut(.finish(place, outcome)) else {
+            Issue.record("it was not written")
+            return []
+        }
+        return large
+    }
+
+    @Test func aLargePartGoesFromFileToMemory() throws {
+        let large = try writeLarge()
+        guard case .found(let entry) = store.read(.outcome, at: place), let memory = entry.memory, let offset = entry.offsets[2]
+        else {
+            Issue.record("it was not read")
+            return
+        }
+        #expect(entry.header.parts.map(\.length) == [2, 3, large.count])
+        #expect(Array(entry.parts[1]) == [1, 2, 3])
+        #expect(offset % 4096 == 0)
+        var read = [UInt8](repeating: 0, count: large.count)
+        #expect(pread(memory.descriptor, &read, large.count, off_t(offset)) == large.count)
+        #expect(read == large)
+        #expect(folder.names == ["a.outcome", "segment"])
+    }
+
+    @Test(arguments: [1, 20, 3_000_000]) func aLargeValueThatWasChangedIsNone(_ place: Int) throws {
+        _ = try writeLarge()
+        let descriptor = open("\(folder.path)/a.outcome", O_RDWR)
+        defer { close(descriptor) }
+        var byte: UInt8 = 0
+        #expect(pread(descriptor, &byte, 1, off_t(place)) == 1)
+        byte ^= 1
+        #expect(pwrite(descriptor, &byte, 1, off_t(place)) == 1)
+        guard case .faulty(_, .damaged) = store.read(.outcome, at: self.place) else { Issue.record("it was believed"); return }
+    }
+
+    @Test func aLargeValueUnderAnothersNameIsNone() throws {
+        _ = try writeLarge()
+        #expect(rename("\(folder.path)/a.outcome", "\(folder.path)/b.outcome") == 0)
+        let other = EntryPlace(directory: folder.path, key: "b")
+        guard case .faulty(_, .mistaken) = store.read(.outcome, at: other) else { Issue.record("it was believed"); return }
+    }
+
     @Test func whatIsWrittenIsReadAndNothingElseIsLeft() throws {
         #expect(try outcome(.value, [1, 2]))
         #expect(value() == [1, 2])

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from swiftlet._cluster_session import ClusterSession
 from swiftlet._engine_executor import EngineExecutor
+from swiftlet._errors import NotYetAvailableError
 from swiftlet._options import Options, check_cluster
 from swiftlet._policy import Policy
 from swiftlet._resources import Resources, directives
+from swiftlet._session import Session
 from swiftlet._store import DEFAULT_DIRECTORY, checked_directory
 from swiftlet._version import __version__
 
@@ -34,6 +36,7 @@ class ClusterExecutor(EngineExecutor):
         if not options.only_draws:
             self._base = policy.read(options.resource_dict)
             self._resources = policy.merge(self._base, {}, None)
+        self._warm = options.block_allocation
         directory = options.cache_directory or self._resources.cache_directory or DEFAULT_DIRECTORY
         self._info = {
             "cores": self._resources.cores,
@@ -45,7 +48,13 @@ class ClusterExecutor(EngineExecutor):
             "wait": options.wait,
             **self._launcher_shown(),
         }
+        if options.block_allocation:
+            self._limit = options.max_cores
+            self._max_workers = options.max_workers
         if options.only_draws:
+            return
+        if options.block_allocation:
+            self._session = self._pool(checked_directory(directory))
             return
         self._session = ClusterSession(
             version=__version__,
@@ -56,6 +65,13 @@ class ClusterExecutor(EngineExecutor):
             log_sizes=options.log_obj_size,
             launcher=self._launcher_settings(),
             to_directives=self._directives,
+        )
+
+    def _pool(self, directory: str) -> Session:
+        """Warm workers that are jobs; tickets for them are in ``directory``. Sets ``_max_workers``."""
+        raise NotYetAvailableError(
+            f"block_allocation=True is not available on {self._policy.owner} in this version; leave it out: "
+            "each call is then a job"
         )
 
     def _launcher_shown(self) -> dict[str, Any]:
@@ -74,17 +90,30 @@ class ClusterExecutor(EngineExecutor):
         resource_dict: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> str:
-        """The script (or command line) that would be queued for a call; nothing is. Raises as ``submit``.
+        """The script (or command line) that would be queued for a call (with ``block_allocation`` for the
+        workers); nothing is. Raises as ``submit``.
 
         Futures in the arguments would become dependencies; here only values are taken.
         """
-        session = cast(ClusterSession, self._active())
+        session = self._active()
         resources = self._call_resources(resource_dict) if resource_dict else self._resources
-        return session.describe(session.function(fn), (args, kwargs), resources)
+        if self._warm:
+            session.function(fn)
+            return session.dry_run(resources)
+        return cast(ClusterSession, session).describe(session.function(fn), (args, kwargs), resources)
 
     def _directives(self, resources: Resources) -> Settings:
         """Attributes of REQUEST."""
         return directives(resources)
+
+    @property
+    def max_workers(self) -> int | None:
+        """The number of workers with ``block_allocation``; None without, or after shutdown."""
+        return None if self._closed else self._max_workers
+
+    @max_workers.setter
+    def max_workers(self, number: int) -> None:
+        raise NotImplementedError("The max_workers setter is not implemented.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -16,12 +16,35 @@ from swiftlet._futures import NOTIFIED, Future
 LEAVE_SECONDS = 60.0
 
 
-class ClusterConnection(Connection):
-    """A connection that can be left: what was submitted goes on without it."""
+class RenderingConnection(Connection):
+    """A connection whose engine has batch scripts made of the user's templates."""
 
     def __init__(self, version: str) -> None:
         self.render: Callable[[dict[str, Any]], str] | None = None
         """Makes a batch script; called on the resolver's thread."""
+        super().__init__(version)
+
+    def _handle(self, kind: int, flags: int, ident: int, body: _wire.Buffer) -> None:
+        if kind == _wire.RENDER:
+            variables = _wire.unpack_attributes(body)[0]
+            return _serial.resolver.run(lambda: self._render(ident, variables))
+        return super()._handle(kind, flags, ident, body)
+
+    def _render(self, ident: int, variables: dict[str, Any]) -> None:
+        """Answers the engine, which wants a batch script of the template that came with a request."""
+        try:
+            if self.render is None:
+                raise ValueError("there is no template")
+            text, flags = self.render(variables), 0
+        except Exception as error:
+            text, flags = str(error), 1
+        self.outgoing.post(_wire.frame(_wire.RENDERED, ident, text.encode(errors="surrogateescape"), flags))
+
+
+class ClusterConnection(RenderingConnection):
+    """A connection that can be left: what was submitted goes on without it."""
+
+    def __init__(self, version: str) -> None:
         self._held: set[Future[Any]] = set()
         self._close_when_free = False
         self._has_told = True
@@ -75,9 +98,6 @@ class ClusterConnection(Connection):
         self.abandon()
 
     def _handle(self, kind: int, flags: int, ident: int, body: _wire.Buffer) -> None:
-        if kind == _wire.RENDER:
-            variables = _wire.unpack_attributes(body)[0]
-            return _serial.resolver.run(lambda: self._render(ident, variables))
         if kind != _wire.LEFT:
             return super()._handle(kind, flags, ident, body)
         left = ident + len(self._held)
@@ -88,16 +108,6 @@ class ClusterConnection(Connection):
             )
         self._left.set()
         return None
-
-    def _render(self, ident: int, variables: dict[str, Any]) -> None:
-        """Answers the engine, which wants a batch script of the template that came with a request."""
-        try:
-            if self.render is None:
-                raise ValueError("there is no template")
-            text, flags = self.render(variables), 0
-        except Exception as error:
-            text, flags = str(error), 1
-        self.outgoing.post(_wire.frame(_wire.RENDERED, ident, text.encode(errors="surrogateescape"), flags))
 
     def stream_ended(self, reason: str) -> None:
         self._left.set()

@@ -95,6 +95,7 @@ class Session:
                 blobs.append(connection.new_blob(initial.data))
             settings["init_blobs"] = struct.pack(f"<{len(blobs)}Q", *blobs)
             settings["init_request"] = self._request(base)
+        settings.update(self._more_settings(base))
         connection.start(settings)
         if log_sizes:
             connection.on_outcome = _log_received
@@ -103,6 +104,10 @@ class Session:
     def stores(self) -> bool:
         """Its calls are stored."""
         return self._directory is not None
+
+    def _more_settings(self, base: Resources) -> Settings:
+        """Further attributes of CONFIGURE, and what is to be sent before it."""
+        return {}
 
     def _make_surroundings(self, warm: bool) -> Surroundings:
         return Surroundings(fresh=not warm)

@@ -39,6 +39,15 @@ class AllocatedNode:
         return " ".join(words if up else [*words, "up=0"])
 
 
+def controllers() -> list[str]:
+    """The addresses of Slurm's controllers; empty where Slurm does not say."""
+    try:
+        text = answer(("scontrol", "show", "config"))
+    except AllocationError:
+        return []
+    return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", text, re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Allocation:
     """A job's resources."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from swiftlet import _batch_options, _entries, _mpi
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
 from swiftlet._cluster_session import ClusterSession
-from swiftlet._errors import MPIUnavailableError, NotYetAvailableError, ResourceError
+from swiftlet._errors import MPIUnavailableError, ResourceError
+from swiftlet._job_pool import JobPool, worker_count
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
 from swiftlet._queues import Queue, Queues
 from swiftlet._resources import Resources, checked, copied, directives
@@ -40,8 +41,10 @@ class _Policy(ClusterPolicy):
     }
     options = ClusterPolicy.options | {"openmpi_oversubscribe"}
 
-    def __init__(self, queues: Queues | None) -> None:
+    def __init__(self, queues: Queues | None, warm: bool) -> None:
         self._queues = queues
+        if warm:
+            self.honoured = self.honoured | {"restart_limit"}
 
     def read(self, resources: Mapping[str, Any] | None) -> dict[str, Any]:
         known, unknown = copied(resources)
@@ -94,6 +97,11 @@ class SlurmClusterExecutor(ClusterExecutor):
     Without a ``submission_template`` the script needs nothing but a default partition. Keys of
     ``resource_dict`` that are options of sbatch (``partition``, ``account``, ``qos``, …) reach it;
     ``memory_max`` is GB on each node.
+
+    With ``block_allocation=True`` the jobs are ``max_workers`` warm workers, to which calls go over the
+    network: they end with this program. ``run_time_max`` is then the time of a job; when it is over another
+    one takes its place. Workers connect back to this machine, at the address that SWIFTLET_ADDRESS names or
+    from which it reaches Slurm's controller. ``AllocationError`` if there is none.
     """
 
     _system = "slurm"
@@ -127,12 +135,7 @@ class SlurmClusterExecutor(ClusterExecutor):
                 "sbatch is not to be found in PATH: SlurmClusterExecutor needs the commands of Slurm. "
                 "api.TestClusterExecutor runs the same calls as jobs of this machine."
             )
-        if block_allocation:
-            raise NotYetAvailableError(
-                "block_allocation=True is not available on SlurmClusterExecutor in this version; leave it "
-                "out: each call is then a batch job"
-            )
-        self._rules = _Policy(queues)
+        self._rules = _Policy(queues, block_allocation)
         super().__init__(
             Options(
                 max_workers=max_workers,
@@ -153,8 +156,28 @@ class SlurmClusterExecutor(ClusterExecutor):
             ),
             self._rules,
         )
-        session = cast(ClusterSession, self._session)
-        session.connection.render = functools.partial(_script, self._rules, session.resources_of)
+        if self._session is not None:
+            session = cast("ClusterSession | JobPool", self._session)
+            session.connection.render = functools.partial(_script, self._rules, session.resources_of)
+
+    def _pool(self, directory: str) -> JobPool:
+        resources = self._resources
+        if resources.cwd is not None:
+            os.makedirs(resources.cwd, exist_ok=True)
+        wanted: dict[str, Any] = dict(self._directives(resources))
+        # A job that came back into the queue would find no ticket; its place gets another one.
+        wanted["batch_options"] = [*wanted["batch_options"], "no-requeue"]
+        self._max_workers = self._info["max_workers"] = worker_count(self._options, resources)
+        self._info["init_function"] = self._options.init_function
+        return JobPool(
+            system=self._system,
+            count=self._max_workers,
+            base=resources,
+            options=self._options,
+            directory=directory,
+            launcher=self._launcher_settings(),
+            directives=wanted,
+        )
 
     def _launcher_shown(self) -> dict[str, Any]:
         return {"pmi_mode": self._pmi_mode, "pysqa_config_directory": self._pysqa_config_directory}

@@ -206,12 +206,11 @@ class SlurmJobExecutor(InteractiveExecutor):
 
 def _peers(allocation: Allocation | None) -> list[str]:
     """Where the nodes are, or else Slurm's controller: names or addresses."""
+    if allocation is None:
+        return _slurm_allocation.controllers()
     try:
-        if allocation is None:
-            text = _slurm_allocation.answer(("scontrol", "show", "config"))
-            return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", text, re.MULTILINE)
         names = ",".join(node.name for node in allocation.nodes)
         text = _slurm_allocation.answer(("scontrol", "show", "node", "-o", names))
         return re.findall(r"(?<!\S)NodeAddr=(\S+)", text)
     except AllocationError:
-        return [] if allocation is None else [node.name for node in allocation.nodes]
+        return [node.name for node in allocation.nodes]

@@ -40,6 +40,9 @@ int sl_process_watch(pid_t pid);
 /// Two connected stream sockets, closed on exec, in blocking mode.
 int sl_socketpair(int out[2]);
 int sl_pipe(int out[2]);
+
+/// An empty file in memory that other processes can map.
+int sl_memory_file(void);
 int sl_set_nonblocking(int fd);
 /// Reads without waiting; descriptors that came along are stored (closed on exec). -1 and errno EAGAIN: nothing there.
 ssize_t sl_receive(int fd, void *buffer, size_t size, int *descriptors, int capacity, int *count);

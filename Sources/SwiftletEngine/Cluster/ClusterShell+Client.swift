@@ -85,6 +85,7 @@ extension ClusterShell {
         case .lost, .cancelled, .timeLimit, .refused: break
         }
         guard tellClient else { return }
+        engine.deliver(payload, to: engine.client)
         engine.client.link.send(.outcome, id: task.rawValue) { bytes in
             let ran = result?.isHit == false ? result?.header?.provenance : nil
             bytes.append(outcome.kind)

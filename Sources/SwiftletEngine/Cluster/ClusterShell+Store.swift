@@ -13,7 +13,7 @@ extension ClusterShell {
             switch answer {
             case .value(let stored, let notes):
                 note(notes)
-                resultInHand = (id, Result(stored, isHit: true))
+                resultInHand = (id, result(stored, isHit: true))
                 apply(.looked(id, .value))
             case .claimed(let notes):
                 note(notes)
@@ -66,7 +66,7 @@ extension ClusterShell {
             apply(.absent(id))
         case .unusable(let reason): apply(.appeared(id, .lost(reason)))
         case .outcome(let stored):
-            resultInHand = (id, Result(stored, isHit: false))
+            resultInHand = (id, result(stored, isHit: false))
             switch stored.header.kind {
             case .value: apply(.appeared(id, .value))
             case .error: apply(.appeared(id, .error))
@@ -76,14 +76,12 @@ extension ClusterShell {
         }
     }
 
-    private func claimJob(_ job: JobID) -> Claim.Job { Claim.Job(system: table.systemName, id: job.number, index: job.index) }
-}
-
-extension ClusterShell.Result {
-    init(_ stored: StoredEntry, isHit: Bool) {
-        let parts = stored.header.kind == .value ? stored.parts(named: "value") : stored.parts(named: "error")
-        payload = parts.isEmpty ? Payload.none.bytes : Payload(inlineParts: parts).bytes
-        header = stored.header
-        self.isHit = isHit
+    /// Held as long as it is in hand.
+    private func result(_ stored: StoredEntry, isHit: Bool) -> Result {
+        let payload = engine.payload(of: stored, named: stored.header.kind == .value ? "value" : "error")
+        engine.forSegmentParts(of: payload) { engine.segments.take($0) }
+        return Result(payload: payload, header: stored.header, isHit: isHit)
     }
+
+    private func claimJob(_ job: JobID) -> Claim.Job { Claim.Job(system: table.systemName, id: job.number, index: job.index) }
 }

@@ -83,6 +83,7 @@ final class ClusterShell {
         let now = actions
         actions.removeAll(keepingCapacity: true)
         for action in now { carryOut(action) }
+        if let payload = resultInHand?.result.payload { engine.release(payload) }
         resultInHand = nil
     }
 

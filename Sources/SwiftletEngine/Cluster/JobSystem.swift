@@ -33,6 +33,9 @@ protocol JobSystem: AnyObject {
     /// start any more.
     func isDone(_ job: JobID)
 
+    /// How many seconds these jobs, which run, may still run; those of which that is not known are left out.
+    func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void)
+
     /// Nothing follows; what the system holds of the engine's (descriptors, connections) is given back. Jobs that outlive the
     /// client go on.
     func close()
@@ -43,6 +46,8 @@ protocol JobSystem: AnyObject {
 
 extension JobSystem {
     func isDone(_ job: JobID) {}
+
+    func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) { answer([:]) }
 
     func describe(_ batch: JobBatch, answer: @escaping (String) -> Void) {
         answer(batch.calls.map { $0.command.map(ShellWord.quoted).joined(separator: " ") }.joined(separator: "\n"))

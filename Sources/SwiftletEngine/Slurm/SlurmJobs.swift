@@ -143,6 +143,14 @@ final class SlurmJobs: JobSystem {
         runner.run(command, environment: SlurmCommands.environment(environment)) { _ in }
     }
 
+    func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) {
+        let command = SlurmCommands.timesLeft(jobs.map(SlurmJobID.init))
+        runner.run(command, environment: SlurmCommands.environment(environment), limit: 20_000_000_000) { result in
+            let times = SlurmAnswers.timesLeft(result.output)
+            answer(Dictionary(uniqueKeysWithValues: times.map { (JobID($0.key), $0.value) }))
+        }
+    }
+
     func cancel(_ jobs: [JobID]) { tell(.cancel(jobs.map(SlurmJobID.init))) }
 
     func close() { loop.cancel(timer: timer) }

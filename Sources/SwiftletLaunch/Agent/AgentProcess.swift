@@ -21,15 +21,19 @@ public final class AgentProcess {
     private let node: String
 
     /// Serves the engine that gave the ticket until it is gone; never returns.
-    /// - Parameter node: how the launcher calls this node.
+    /// - Parameters:
+    ///   - node: how the launcher calls this node.
+    ///   - job: the job that this agent is, where it is one.
     ///   - guardianArguments: arguments (argv) with which this program is a guardian.
-    public static func run(ticket: Ticket, node: String, version: String, guardianArguments: [String]) -> Never {
+    public static func run(
+        ticket: Ticket, node: String, job: AgentJob? = nil, version: String, guardianArguments: [String]
+    ) -> Never {
         sl_ignore_terminal_signals()
         sl_raise_descriptor_limit()
         _ = sl_become_subreaper()
         do {
             let agent = try AgentProcess(
-                connection: try SecureConnector.connect(ticket), node: node, version: version,
+                connection: try connect(ticket, as: job), node: node, job: job, version: version,
                 guardianArguments: guardianArguments)
             agent.loop.run()
             if let failure = agent.failure { say("agent on \(node): \(failure)") }
@@ -40,7 +44,9 @@ public final class AgentProcess {
         exit(endAllDescendants().isEmpty ? 0 : 1)
     }
 
-    private init(connection: AuthenticatedSocket, node: String, version: String, guardianArguments: [String]) throws {
+    private init(
+        connection: AuthenticatedSocket, node: String, job: AgentJob?, version: String, guardianArguments: [String]
+    ) throws {
         self.node = node
         engine = SecureLink(loop: loop)
         guardian = try Spawner.startGuardian(program: "/proc/self/exe", arguments: guardianArguments, loop: loop).spawner
@@ -54,12 +60,25 @@ public final class AgentProcess {
             var attributes = Attributes()
             attributes[text: "role"] = "agent"
             attributes[text: "version"] = version
-            attributes[text: "node"] = node
+            attributes[text: "node"] = job?.place ?? node
+            attributes[text: "host"] = node
+            if let job { attributes[list: "step"] = job.step }
             attributes[integer: "pid"] = Int(getpid())
             attributes.write(to: &bytes)
         }
         lastHeard = sl_monotonic_ns()
         beat()
+    }
+
+    private static func connect(_ ticket: Ticket, as job: AgentJob?) throws -> AuthenticatedSocket {
+        do {
+            return try SecureConnector.connect(ticket)
+        } catch {
+            guard job != nil else { throw error }
+            throw WireError(
+                "the program that wants this worker cannot be reached: \(error)\nhint: workers connect to the address that "
+                    + "SWIFTLET_ADDRESS names, where it is set: a numeric address of the client's host that the nodes reach")
+        }
     }
 
     private static func say(_ text: String) {
@@ -100,8 +119,7 @@ public final class AgentProcess {
         case .heartbeat: break
         case .agentSetup:
             var attributes = try Attributes(body: body)
-            attributes[list: "env"] = NodeEnvironment.of(
-                client: attributes[list: "env"] ?? [], agent: processEnvironment(), node: node)
+            attributes[list: "env"] = placed(attributes)
             if attributes[integer: "keep_gpus"] == 1 { gpuVariables = NodeEnvironment.gpuVariables(processEnvironment()) }
             setup = attributes
         case .hello:
@@ -113,13 +131,20 @@ public final class AgentProcess {
         }
     }
 
+    /// What the client's environment becomes here; `job`: all that the agent has is there for it.
+    private func placed(_ attributes: Attributes) -> [String] {
+        let client = attributes[list: "env"] ?? []
+        return attributes[integer: "job"] == 1
+            ? NodeEnvironment.ofJob(client: client, agent: processEnvironment(), node: node)
+            : NodeEnvironment.of(client: client, agent: processEnvironment(), node: node)
+    }
+
     private func spawn(_ id: UInt32, _ attributes: Attributes, isConnected: Bool) {
         do {
             var attributes = attributes
             let isProgram = attributes[list: "argv"] != nil
             if isProgram {
-                let place = NodeEnvironment.of(client: attributes[list: "env"] ?? [], agent: processEnvironment(), node: node)
-                attributes[list: "env"] = environment(place, with: gpuVariables)
+                attributes[list: "env"] = environment(placed(attributes), with: gpuVariables)
             } else if !gpuVariables.isEmpty {
                 attributes[list: "variables"] = (attributes[list: "variables"] ?? []) + gpuVariables
             }

@@ -18,6 +18,16 @@ public enum NodeEnvironment {
         environment.filter { ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].contains(name(of: $0)) }
     }
 
+    /// The same where the agent's job is there for this alone: its GPUs are the worker's.
+    public static func ofJob(client: [String], agent: [String], node: String) -> [String] {
+        of(client: client.filter { !gpuNames.contains(String(name(of: $0))) }, agent: agent, node: node)
+            + agent.filter { gpuNames.contains(String(name(of: $0))) } + ["SWIFTLET_STEP=1"]
+    }
+
+    private static let gpuNames: Set<String> = [
+        "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK",
+    ]
+
     private static func name(of variable: String) -> Substring { variable.prefix { $0 != "=" } }
 
     /// Says where (and as which part of something larger) a process runs.

@@ -19,6 +19,11 @@ public enum SlurmCommands {
         ("JobArrayID", 24), ("State", 18), ("Reason", 40), ("exit_code", 12), ("NodeList", 80),
     ]
 
+    /// How long running jobs may still run; see `SlurmAnswers.timesLeft`.
+    public static func timesLeft(_ jobs: [SlurmJobID]) -> [String] {
+        ["squeue", "--noheader", "--array", "--jobs=" + jobs.map(\.description).joined(separator: ","), "--format=%i %L"]
+    }
+
     /// Jobs that squeue has forgotten, from the site's accounting.
     public static func history(_ jobs: [UInt32]) -> [String] {
         [

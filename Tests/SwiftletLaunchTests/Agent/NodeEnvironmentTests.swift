@@ -14,6 +14,13 @@ import Testing
                 == ["PATH=/client", "X=1", "SLURM_JOB_ID=1", "SLURMD_NODENAME=n2", "SLURM_CONF=/c", "SWIFTLET_NODE=n2"])
     }
 
+    @Test func theGPUsOfAJobThatIsThereForOneWorker() {
+        #expect(
+            NodeEnvironment.ofJob(
+                client: ["A=1", "CUDA_VISIBLE_DEVICES=0,1"], agent: ["CUDA_VISIBLE_DEVICES=1", "SLURM_JOB_ID=7"], node: "n2")
+                == ["A=1", "SLURM_JOB_ID=7", "SWIFTLET_NODE=n2", "CUDA_VISIBLE_DEVICES=1", "SWIFTLET_STEP=1"])
+    }
+
     @Test func anAgentWithinAnAgentsCall() {
         #expect(NodeEnvironment.of(client: ["SWIFTLET_NODE=n1"], agent: [], node: "n2") == ["SWIFTLET_NODE=n2"])
     }

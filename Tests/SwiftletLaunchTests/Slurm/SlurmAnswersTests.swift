@@ -82,6 +82,14 @@ import Testing
         #expect(SlurmAnswers.history("Slurm accounting storage is disabled\n").isEmpty)
     }
 
+    @Test func timesThatJobsHaveLeft() {
+        let answer = "7 59:59\n8_0 1:00:00\n8_11 2-00:00:10\n9 UNLIMITED\n10 INVALID\n11\n12 5\nwelcome to the cluster\n"
+        #expect(
+            SlurmAnswers.timesLeft(answer) == [
+                SlurmJobID(7): 3599, SlurmJobID(8, element: 0): 3600, SlurmJobID(8, element: 11): 172_810,
+            ])
+    }
+
     @Test func pairsOfScontrol() {
         let line =
             "JobId=14 ArrayJobId=14 JobState=RUNNING Command=/a path/with blanks.sh WorkDir=/x=y Power= NtasksPerN:B:S:C=0:0:*:*"

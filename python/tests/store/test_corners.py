@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from swiftlet import SingleNodeExecutor, get_cache_data
@@ -83,6 +84,34 @@ def test_how_the_process_of_a_call_ended(make: Callable[[Path], Any], tmp_path: 
     (row,) = get_cache_data(str(tmp_path))
     assert row["provenance"]["host"] == socket.gethostname()
     assert row["provenance"].get("exit_status") == (None if is_warm else 0)
+
+
+def test_large_values_are_found_whole_or_not_at_all(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    log, cache = tmp_path / "log", tmp_path / "cache"
+    wanted = np.arange(2_000_000.0)
+    for _ in range(2):
+        with make(cache) as executor:
+            first, second = executor.submit(numbers, str(log)), executor.submit(numbers, str(log))
+            assert np.array_equal(first.result()[1], wanted)
+            first.result()[1][0] = 5  # it is the caller's own
+            assert np.array_equal(second.result()[1], wanted)
+            assert executor.submit(len, executor.submit(numbers, str(log))).result() == 3
+    assert log.read_text() == "1\n"
+    (entry,) = cache.glob("numbers*.outcome")
+    data = bytearray(entry.read_bytes())
+    data[len(data) // 2] ^= 1
+    entry.write_bytes(data)
+    with make(cache) as executor:
+        assert np.array_equal(executor.submit(numbers, str(log)).result()[1], wanted)
+    entry.write_bytes(data[: len(data) // 2])
+    with make(cache) as executor:
+        assert np.array_equal(executor.submit(numbers, str(log)).result()[1], wanted)
+    assert log.read_text() == "1\n1\n1\n"
+
+
+def numbers(log: str) -> tuple[str, Any, bytes]:
+    note(1, log)
+    return "small", np.arange(2_000_000.0), b"x" * 100_000
 
 
 def leave_with_a_status() -> str:

@@ -27,6 +27,7 @@ class _Policy(ClusterPolicy):
         "cores",
         "exclusive",
         "gpus_per_core",
+        "mpi_result",
         "num_nodes",
     }
 
@@ -52,8 +53,6 @@ class _Policy(ClusterPolicy):
                 f"num_nodes={resources.num_nodes} is more than cores={resources.cores}: "
                 "each node needs a core"
             )
-        if resources.cores > 1 and not nesting:
-            raise self.unavailable("cores", resources.cores)
 
 
 class FluxClusterExecutor(ClusterExecutor):
@@ -63,8 +62,9 @@ class FluxClusterExecutor(ClusterExecutor):
     each other (pmix, pmi1 or pmi2).
 
     ``resource_dict`` also knows Flux's ``queue`` and ``bank``, and ``nesting``: True makes the call's job an
-    instance of its own with ``cores`` cores, in which the call may open executors. ``future.queue_id`` is the
-    number of the job (``flux jobs``); what a call prints is with its job (``flux job attach``).
+    instance of its own with ``cores`` cores, in which the call may open executors. Ranks of a call with
+    ``cores`` > 1 run in an instance that is its job. ``future.queue_id`` is the number of the job
+    (``flux jobs``); what a call prints is with its job (``flux job attach``).
 
     Raises ``AllocationError`` if there is no instance, with what to do.
     """
@@ -124,6 +124,12 @@ class FluxClusterExecutor(ClusterExecutor):
             assert self._session is not None
             FluxSubmitter(None, self._instance.uri, self._session.connection)
 
+    def _directives(self, resources: Resources) -> Settings:
+        found = dict(super()._directives(resources))
+        if resources.mpi_result != "all":
+            found["mpi_result"] = resources.mpi_result
+        return found
+
     def _launcher_shown(self) -> dict[str, Any]:
         return {"pmi_mode": self._pmi_mode}
 
@@ -135,6 +141,8 @@ class FluxClusterExecutor(ClusterExecutor):
         settings: dict[str, Any] = {"visible_within": 90.0 if is_remote else 0.0}
         if instance.uri is not None:
             settings["flux_uri"] = instance.uri
+        if self._pmi_mode is not None:
+            settings["flux_pmi"] = self._pmi_mode
         if not instance.owned:
             settings["flux_submit"] = 1
         return settings

@@ -50,7 +50,8 @@ extension Engine {
 
     /// Starts a worker in the instance. It exists from now on: what is sent to it waits until it has connected.
     func startInFlux(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
-        guard let flux, let configuration else { return }
+        // Where the client is gone what ends makes room for nobody.
+        guard let flux, let configuration, ending == .no else { return }
         let fluxWorker = FluxWorker(id: id, index: index, request: request, settings: settings)
         do {
             let link: Link

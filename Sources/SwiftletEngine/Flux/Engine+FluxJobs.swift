@@ -16,7 +16,7 @@ extension Engine {
     func startJob(of worker: FluxWorker) {
         guard let flux, let ticket = workers[worker.id]?.ticket else { return }
         writeTicket(ticket, "worker-\(worker.id.rawValue)") { [unowned self] path in
-            guard flux.workers[worker.id] === worker, let engineWorker = workers[worker.id] else { return }
+            guard ending == .no, flux.workers[worker.id] === worker, let engineWorker = workers[worker.id] else { return }
             guard let path else { return gone(engineWorker, .failed("its ticket cannot be written")) }
             submit(worker, ticket: path)
         }

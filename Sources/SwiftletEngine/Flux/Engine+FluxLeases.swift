@@ -50,7 +50,7 @@ extension Engine {
             }
             lease.ticket = ticket
             writeTicket(ticket, "lease-\(lease.id.rawValue)") { [unowned self] path in
-                guard flux.held[lease.id] === lease, let path else { return }
+                guard ending == .no, flux.held[lease.id] === lease, let path else { return }
                 let spec = flux.jobs.lease(lease.shape, places: lease.places, ticket: path)
                 let job = flux.instance.submit(spec, urgency: 16)
                 lease.job = job

@@ -8,6 +8,8 @@ struct FluxCallJobs: Sendable {
     /// `NAME=value`, of the client.
     var environment: [String]
     var directory: String?
+    /// How MPI ranks find each other; nil: Flux's default.
+    var pmi: String?
 
     func spec(_ call: JobCall, _ directives: Attributes, after dependencies: [JobID]) -> Jobspec {
         var spec = Jobspec(command: call.command)
@@ -26,8 +28,10 @@ struct FluxCallJobs: Sendable {
         spec.dependencies = dependencies.map {
             Jobspec.Dependency(scheme: "afterok", value: FluxJobID(Int64(bitPattern: $0.number)).ascii)
         }
-        if directives[integer: "nesting"] == 1 {
-            spec.command = ["flux", "broker"] + call.command
+        let nests = directives[integer: "nesting"] == 1
+        if nests || spec.tasks > 1 {
+            // Ranks are started, timed and heard of by a process of ours, in an instance that is their job.
+            spec.command = ["flux", "broker"] + call.command + (nests ? [] : ["--step"] + ranks(spec))
             spec.onePerNode = true
             spec.options["mpi"] = "none"
             spec.options["exit-timeout"] = "none"
@@ -35,6 +39,15 @@ struct FluxCallJobs: Sendable {
             spec.options["pmi"] = "off"
         }
         return spec
+    }
+
+    /// Starts the ranks of a call, inside the instance that is its job.
+    private func ranks(_ spec: Jobspec) -> [String] {
+        var words = ["flux", "run", "--ntasks=\(spec.tasks)", "--cores-per-task=\(spec.coresPerTask)"]
+        if spec.gpusPerTask > 0 { words += ["--gpus-per-task=\(spec.gpusPerTask)", "-o", "gpu-affinity=per-task"] }
+        if let nodes = spec.nodes { words.append("--nodes=\(nodes)") }
+        if let pmi { words += ["-o", "pmi=\(pmi)"] }
+        return words
     }
 }
 

@@ -22,7 +22,8 @@ final class FluxJobSystem: JobSystem {
     /// - Throws: `FluxFault` where there is no instance.
     init(engine: Engine, configuration: EngineConfiguration, attributes: FluxClusterSettings) throws(FluxFault) {
         self.engine = engine
-        jobs = FluxCallJobs(environment: configuration.environment, directory: configuration.directory)
+        jobs = FluxCallJobs(
+            environment: configuration.environment, directory: configuration.directory, pmi: attributes.pmi)
         limits = JobLimits(
             system: "flux", arraySize: 1, queryInterval: nil, visibleWithin: configuration.visibleWithin ?? 90_000_000_000,
             gathering: 0)
@@ -132,10 +133,13 @@ struct FluxClusterSettings: Sendable {
     var uri: String?
     /// Jobs are submitted by the client, which can have them signed.
     var submitsThroughClient: Bool
+    /// How MPI ranks find each other; nil: Flux's default.
+    var pmi: String?
 
     init(_ attributes: Attributes) {
         uri = attributes[text: "flux_uri"]
         submitsThroughClient = attributes[integer: "flux_submit"] == 1
+        pmi = attributes[text: "flux_pmi"]
     }
 }
 

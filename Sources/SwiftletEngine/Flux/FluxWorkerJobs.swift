@@ -59,6 +59,7 @@ struct FluxWorkerJobs: Sendable {
             spec.options["mpi"] = "none"
             spec.options["exit-timeout"] = "none"
         } else {
+            if request.isGroup { spec.options["exit-on-error"] = 1 }
             spec.options["pmi"] = request.isGroup ? settings.pmi.map { .string($0) } : "off"
         }
         return spec

@@ -120,9 +120,12 @@ public final class FluxConnection: EventHandler {
         loop.change(token, to: wait ? [.read, .write] : .read)
     }
 
-    /// Ends the conversation; `onClose` is not called, open questions get no answer.
+    /// Ends the conversation; `onClose` is not called, open questions get no answer. What was asked leaves, if it can.
     public func close() {
         guard !isClosed else { return }
+        if sent < outgoing.count {
+            _ = outgoing.withUnsafeBytes { sl_send(descriptor, $0.baseAddress! + sent, $0.count - sent, nil, 0) }
+        }
         isClosed = true
         questions = [:]
         loop.unregister(token)

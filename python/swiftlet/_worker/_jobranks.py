@@ -43,9 +43,9 @@ def run(expected: int, directory: str, key: str, result: str) -> NoReturn:
         library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
         _refuse(
             result,
-            f"srun started {expected} ranks, but MPI says that there are {comm.Get_size()}: srun and the MPI "
-            f"library of mpi4py ({library}) do not fit together. Choose another pmi_mode; `srun --mpi=list` "
-            "shows which there are",
+            f"{_launcher()} started {expected} ranks, but MPI says that there are {comm.Get_size()}: it and "
+            f"the MPI library of mpi4py ({library}) do not fit together. Choose another pmi_mode"
+            + ("; `srun --mpi=list` shows which there are" if _launcher() == "srun" else ""),
         )
     kind, parts = _together(comm, directory, key, result)
     if comm.Get_rank() == 0:
@@ -53,6 +53,10 @@ def run(expected: int, directory: str, key: str, result: str) -> NoReturn:
     _ending.run_exit_handlers()
     MPI.Finalize()
     _process.exit_with_libraries(0)
+
+
+def _launcher() -> str:
+    return "Flux" if "FLUX_TASK_RANK" in os.environ else "srun"
 
 
 def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, Any]:

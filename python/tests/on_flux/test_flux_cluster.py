@@ -156,7 +156,7 @@ def test_nesting_gives_the_call_an_instance_of_its_size(instance: Instance, tmp_
 
 def test_values_that_no_job_can_have_are_refused_by_name(instance: Instance, tmp_path: Path) -> None:
     with executor(tmp_path) as exe:
-        for resources in ({"nesting": 1}, {"queue": ""}, {"num_nodes": 2}, {"cores": 2}):
+        for resources in ({"nesting": 1}, {"queue": ""}, {"num_nodes": 2}):
             with pytest.raises(ResourceError, match=next(iter(resources))):
                 exe.submit(square, 2, resource_dict=resources)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import flux_work as work
 import pytest
 from flux_nodes import CORES_PER_NODE, Instance
 
-from swiftlet import FluxJobExecutor
+from swiftlet import FluxClusterExecutor, FluxJobExecutor
 
 pytest.importorskip("mpi4py")
 
@@ -74,6 +75,26 @@ def test_a_rank_raises(executor: FluxJobExecutor) -> None:
     with pytest.raises(ValueError, match="rank 1"):
         executor.submit(work.rank_one_raises, resource_dict={"cores": 2}).result(PATIENCE)
     assert executor.submit(work.square, 2).result(PATIENCE) == 4
+
+
+def test_cluster_calls_on_ranks(instance: Instance, tmp_path: Path) -> None:
+    with FluxClusterExecutor(cache_directory=str(tmp_path)) as executor:
+        two = executor.submit(work.rank_of_all, 3, resource_dict={"cores": 2})
+        resources: Any = {"cores": 2, "num_nodes": 2, "gpus_per_core": 1, "mpi_result": "root"}
+        spread = executor.submit(work.rank_of_all, 1, resource_dict=resources)
+        fails = executor.submit(work.rank_one_raises, resource_dict={"cores": 2})
+        behind = executor.submit(len, two)
+        assert two.result(PATIENCE) == [(0, 2, 6), (1, 2, 6)]
+        assert spread.result(PATIENCE) == (0, 2, 2)
+        assert behind.result(PATIENCE) == 2
+        with pytest.raises(ValueError, match="rank 1"):
+            fails.result(PATIENCE)
+
+
+def test_cluster_ranks_that_are_alone_are_refused(instance: Instance, tmp_path: Path) -> None:
+    with FluxClusterExecutor(cache_directory=str(tmp_path), pmi_mode="pmix") as executor:
+        with pytest.raises(RuntimeError, match="Flux started 2 ranks, but MPI says that there are 1"):
+            executor.submit(work.rank_of_all, 1, resource_dict={"cores": 2}).result(PATIENCE)
 
 
 def test_a_pmi_that_ranks_do_not_get_is_refused(make: Callable[..., FluxJobExecutor]) -> None:

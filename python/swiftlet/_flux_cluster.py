@@ -63,8 +63,8 @@ class FluxClusterExecutor(ClusterExecutor):
 
     ``resource_dict`` also knows Flux's ``queue`` and ``bank``, and ``nesting``: True makes the call's job an
     instance of its own with ``cores`` cores, in which the call may open executors. Ranks of a call with
-    ``cores`` > 1 run in an instance that is its job. ``future.queue_id`` is the number of the job
-    (``flux jobs``); what a call prints is with its job (``flux job attach``).
+    ``cores`` > 1 run in an instance that is its job. The entry of a call (``get_cache_data``) has the number
+    of its job (``flux jobs``) as ``queue_id``; what a call prints is with its job (``flux job attach``).
 
     Raises ``AllocationError`` if there is no instance, with what to do.
     """

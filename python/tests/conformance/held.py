@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ class Gate:
         """Lets the held call go on."""
         with open(self.there, "w") as pipe:
             pipe.write("go")
+
+
+def wait_until_known_to_run(future: Any) -> None:
+    """Where calls are jobs, a call may be there before the queue has said that its job runs."""
+    deadline = time.monotonic() + 60
+    while not future.running():
+        assert time.monotonic() < deadline
+        assert not future.done()
+        time.sleep(0.01)
 
 
 def hold(gate: Gate, value: Any = None) -> Any:

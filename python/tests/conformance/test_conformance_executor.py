@@ -9,7 +9,7 @@ import operator
 import time
 
 import pytest
-from held import hold
+from held import hold, wait_until_known_to_run
 
 
 def fail(text):
@@ -136,6 +136,7 @@ def test_cancel_futures_spares_what_has_ended(make, gate):
     assert ended.result(timeout=60) == -1
     held = executor.submit(hold, gate, 2)
     gate.wait_until_reached()
+    wait_until_known_to_run(held)
     waiting = [executor.submit(give, held) for _ in range(3)]
     executor.shutdown(wait=False, cancel_futures=True)
     assert concurrent.futures.wait(waiting, timeout=60).not_done == set()

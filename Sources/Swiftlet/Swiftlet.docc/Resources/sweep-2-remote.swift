@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import Swiftlet
+
+struct LogisticMean: RemoteTask {
+    let rate: Double
+    let steps: Int
+
+    func run() async throws -> Double {
+        var x = 0.5
+        var sum = 0.0
+        for _ in 0..<steps {
+            x = rate * x * (1 - x)
+            sum += x
+        }
+        return sum / Double(steps)
+    }
+}

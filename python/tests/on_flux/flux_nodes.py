@@ -56,7 +56,8 @@ def start(directory: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]
     assert FLUX is not None
     ready = directory / "ready"
     os.mkfifo(ready)
-    command = [FLUX, "start", *options, "sh", "-c", f"echo $FLUX_URI >{ready}; exec sleep infinity"]
+    waits = "exec tail --pid=$PPID -f /dev/null"  # ends with its broker, however that ends
+    command = [FLUX, "start", *options, "sh", "-c", f"echo $FLUX_URI >{ready}; {waits}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
     return process, ready.read_text().strip()  # the initial program runs when the instance is ready

@@ -15,6 +15,7 @@ public final class Engine {
     let loop: EventLoop
     let client: Peer
     let guardian: Spawner
+    let guardianProcess: Int32
     let log: EngineLog
     /// The client's end is the end of its connection; where a copy of that lives on in another process, this tells.
     private var clientWatch: ProcessWatch?
@@ -118,7 +119,8 @@ public final class Engine {
         self.log = log
         self.onEnd = onEnd
         client = Peer(origin: 1, link: link)
-        guardian = try Spawner.startGuardian(program: guardianProgram, arguments: guardianArguments, loop: loop).spawner
+        (guardian, guardianProcess) = try Spawner.startGuardian(
+            program: guardianProgram, arguments: guardianArguments, loop: loop)
         peers[1] = client
         link.onFrame = { [unowned self] in try receivedFromClient($0, $1) }
         link.onClose = { [unowned self] in clientIsGone(reason: $0) }

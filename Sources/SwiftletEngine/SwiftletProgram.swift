@@ -83,17 +83,19 @@ public enum SwiftletProgram {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         let loop = EventLoop()
         let link = SocketLink(descriptor: descriptor, loop: loop)
+        let guardian: Int32
         do {
             let engine = try Engine(
                 loop: loop, client: link, guardianArguments: ["swiftlet", "guardian"],
                 clientProcess: options.values["--client-pid"].flatMap { Int32($0) }.flatMap { $0 == getppid() ? $0 : nil },
                 log: EngineLog(path: options.values["--log"]), onEnd: {})
+            guardian = engine.guardianProcess
             withExtendedLifetime(engine) { loop.run() }
         } catch {
             let message = "swiftlet: \(error)\n"
             _ = write(2, message, message.utf8.count)
             exit(1)
         }
-        exit(endAllDescendants().isEmpty ? 0 : 1)
+        exit(endAllDescendants(guardian: guardian).isEmpty ? 0 : 1)
     }
 }

@@ -36,6 +36,16 @@ package enum ProcessTree {
         }
     }
 
+    /// Waits until this child has ended, at most so long.
+    static func waitForEnd(of child: pid_t, seconds: UInt64) {
+        let deadline = sl_monotonic_ns() + seconds * 1_000_000_000
+        while sl_monotonic_ns() < deadline {
+            reapAll()
+            guard children().contains(child) else { return }
+            usleep(1000)  // as below
+        }
+    }
+
     /// Sends SIGKILL to everything below this process until nothing is left, at most for ten seconds; what is left then.
     static func endDescendants() -> Set<pid_t> {
         let deadline = sl_monotonic_ns() + 10_000_000_000

@@ -155,4 +155,8 @@ extension Spawn {
 }
 
 /// Ends every process below this one; what could not be ended within ten seconds.
-public func endAllDescendants() -> Set<Int32> { ProcessTree.endDescendants() }
+/// - Parameter guardian: a child that has been let go: it ends what is below it, some of it politely, and is given time for that.
+public func endAllDescendants(guardian: Int32? = nil) -> Set<Int32> {
+    if let guardian { ProcessTree.waitForEnd(of: guardian, seconds: 14) }
+    return ProcessTree.endDescendants()
+}

@@ -11,6 +11,7 @@ public final class AgentProcess {
     private let loop = EventLoop()
     let engine: SecureLink
     private let guardian: Spawner
+    private let guardianProcess: Int32
     private var server: AgentForkServer?
     private var setup: Attributes?
     /// Which GPUs its workers see, where its own environment says it.
@@ -31,17 +32,21 @@ public final class AgentProcess {
         sl_ignore_terminal_signals()
         sl_raise_descriptor_limit()
         _ = sl_become_subreaper()
+        let guardian: Int32
         do {
             let agent = try AgentProcess(
                 connection: try connect(ticket, as: job), node: node, job: job, version: version,
                 guardianArguments: guardianArguments)
+            guardian = agent.guardianProcess
             agent.loop.run()
+            agent.guardian.onClose = { _ in }
+            agent.guardian.close()
             if let failure = agent.failure { say("agent on \(node): \(failure)") }
         } catch {
             say("agent on \(node): \(error)")
             exit(1)
         }
-        exit(endAllDescendants().isEmpty ? 0 : 1)
+        exit(endAllDescendants(guardian: guardian).isEmpty ? 0 : 1)
     }
 
     private init(
@@ -49,7 +54,8 @@ public final class AgentProcess {
     ) throws {
         self.node = node
         engine = SecureLink(loop: loop)
-        guardian = try Spawner.startGuardian(program: "/proc/self/exe", arguments: guardianArguments, loop: loop).spawner
+        (guardian, guardianProcess) = try Spawner.startGuardian(
+            program: "/proc/self/exe", arguments: guardianArguments, loop: loop)
         engine.attach(connection)
         engine.onFrame = { [unowned self] in try received($0, $1) }
         engine.onClose = { [unowned self] in end($0 ?? "") }

@@ -44,6 +44,11 @@ class _Code(NamedTuple):
     code: types.CodeType
     digest: bytes
     names: tuple[str, ...]
+    """The globals that it and the code in it read."""
+    attributes: frozenset[str]
+    """All names in it, those of attributes among them."""
+    imports: tuple[tuple[str, tuple[str, ...]], ...]
+    """What it imports: modules, and what is taken from each."""
 
 
 _codes: dict[int, _Code] = {}
@@ -72,6 +77,10 @@ def of_function(digester: Digester, fn: types.FunctionType) -> bytes:
             parts.append(b"")
     named = {name: fn.__globals__[name] for name in code.names if name in fn.__globals__}
     parts.append(_by_name(digester, named, "global"))
+    for value in named.values():
+        if isinstance(value, types.ModuleType):
+            parts += _keysource.of_submodules(digester, value, code.attributes)
+    parts += [_keysource.of_import(digester, name, taken) for name, taken in code.imports]
     if fn.__dict__:
         own = {name: value for name, value in fn.__dict__.items() if name != "__wrapped__"}
         parts.append(_by_name(digester, own, "attribute"))
@@ -91,6 +100,8 @@ def of_class(digester: Digester, cls: type) -> bytes:
         ):
             members[name] = _unwrapped(value)
     bases = [digester.of(base) for base in cls.__bases__]
+    if type(cls) is not type:
+        bases.append(digester.of(type(cls), "its metaclass"))
     return digest_of("class", cls.__qualname__.encode(), *bases, _by_name(digester, members, "member"))
 
 
@@ -121,13 +132,21 @@ def _code(code: types.CodeType) -> _Code:
     if len(_codes) >= _CODES_KEPT:
         _codes.clear()
     names: set[str] = set()
+    attributes: set[str] = set()
+    imports: set[tuple[str, tuple[str, ...]]] = set()
     for part in _nested(code):
-        names.update(
-            instruction.argval
-            for instruction in dis.get_instructions(part)
-            if instruction.opname in _GLOBAL_READS and isinstance(instruction.argval, str)
-        )
-    entry = _codes[id(code)] = _Code(code, _code_digest(code), tuple(sorted(names)))
+        attributes.update(part.co_names)
+        taken: Any = None
+        for instruction in dis.get_instructions(part):
+            if instruction.opname in _GLOBAL_READS and isinstance(instruction.argval, str):
+                names.add(instruction.argval)
+            elif instruction.opname == "IMPORT_NAME":
+                imports.add((instruction.argval, taken if isinstance(taken, tuple) else ()))
+            elif instruction.opname == "LOAD_CONST":  # the last one before is what is taken from the module
+                taken = instruction.argval
+    entry = _codes[id(code)] = _Code(
+        code, _code_digest(code), tuple(sorted(names)), frozenset(attributes), tuple(sorted(imports))
+    )
     return entry
 
 

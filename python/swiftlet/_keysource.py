@@ -10,6 +10,7 @@ else stands in the file do not count.
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import hashlib
 import importlib.util
@@ -25,6 +26,7 @@ from swiftlet._keyvalues import Digester, digest_of
 
 PYTHON = "python{}.{}".format(*sys.version_info[:2])
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _STDLIB: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset()) | frozenset(
     sys.builtin_module_names
 )
@@ -45,8 +47,38 @@ class _Source:
             for name in names:
                 self.binders.setdefault(name, []).append(index)
             is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-            if not names and not is_text and not isinstance(statement, ast.Pass):
+            if names:
+                if "*" in names or self._changes_others(statement):
+                    self.effects.append(index)
+            elif not is_text and not isinstance(statement, ast.Pass):
                 self.effects.append(index)
+
+    def _changes_others(self, statement: ast.stmt) -> bool:
+        """Whether a statement may do more than bind names: a loop that calls something, a definition whose
+        decorator is of the user's and may register it somewhere.
+        """
+        if isinstance(statement, _DEFINITIONS):
+            return any(not self._is_foreign(decorator) for decorator in statement.decorator_list)
+        if isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
+            return any(
+                isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+                for node in ast.walk(statement)
+            )
+        return False
+
+    def _is_foreign(self, expression: ast.expr) -> bool:
+        """Whether it begins with a name of Python's or of an installed module's."""
+        while not isinstance(expression, ast.Name):
+            if isinstance(expression, (ast.Attribute, ast.Subscript)):
+                expression = expression.value
+            elif isinstance(expression, ast.Call):
+                expression = expression.func
+            else:
+                return False
+        statements = [self.statements[index] for index in self.binders.get(expression.id, ())]
+        if not statements:
+            return hasattr(builtins, expression.id)
+        return all(_imports_installed(statement) for statement in statements)
 
     def text(self, index: int) -> bytes:
         """A statement without places and comments."""
@@ -79,6 +111,28 @@ def of_name(digester: Digester, module: str) -> bytes:
 def of_module(digester: Digester, module: types.ModuleType) -> bytes:
     """A module that a function has as a global or an argument."""
     return of_name(digester, module.__name__)
+
+
+def of_import(digester: Digester, module: str, names: tuple[str, ...]) -> bytes:
+    """What a function imports when it runs: ``import module``, or ``from module import names``."""
+    node: ast.Import | ast.ImportFrom = ast.Import([ast.alias(module)])
+    if names:
+        node = ast.ImportFrom(module, [ast.alias(name) for name in names], 0)
+    if _home(module) is None:
+        digester.found.append((f"module {module}", "imported in the function: its source"))
+    return digest_of("import", module.encode(), *_imports(digester, "__main__", node, set()))
+
+
+def of_submodules(digester: Digester, module: types.ModuleType, names: frozenset[str]) -> list[bytes]:
+    """The modules of a user's package that a function reaches by these names: ``package.module``."""
+    if _home(module.__name__) is not None:
+        return []
+    parts = []
+    for name in sorted(names):
+        below = vars(module).get(name)
+        if isinstance(below, types.ModuleType) and below.__name__ == f"{module.__name__}.{name}":
+            parts += [name.encode(), of_module(digester, below), *of_submodules(digester, below, names)]
+    return parts
 
 
 def of_definition(digester: Digester, module: str, qualname: str) -> bytes:
@@ -124,9 +178,8 @@ def _closure(digester: Digester, module: str, names: set[str], seen: set[tuple[s
                 indices.add(index)
                 todo += source.uses(index)
     # Definitions may stand in any order, other statements may not.
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    ordered = [index for index in sorted(indices) if not isinstance(source.statements[index], definitions)]
-    free = [source.text(index) for index in indices if isinstance(source.statements[index], definitions)]
+    ordered = [index for index in sorted(indices) if not isinstance(source.statements[index], _DEFINITIONS)]
+    free = [source.text(index) for index in indices if isinstance(source.statements[index], _DEFINITIONS)]
     parts += [source.text(index) for index in ordered] + [b"", *sorted(free)]
     for index in ordered:
         statement = source.statements[index]
@@ -146,7 +199,9 @@ def _imports(
     """What the modules that are imported are."""
     targets: list[tuple[str, str | None]] = []
     if isinstance(node, ast.Import):
-        targets = [(alias.name, None) for alias in node.names]
+        for alias in node.names:
+            words = alias.name.split(".")
+            targets += [(".".join(words[:count]), None) for count in range(1, len(words) + 1)]
     else:
         base = node.module or ""
         if node.level:
@@ -238,6 +293,15 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
                 value = value.value
             if isinstance(value, ast.Name):
                 yield value.id
+
+
+def _imports_installed(statement: ast.stmt) -> bool:
+    """Whether a statement only imports, and only what is Python's or installed."""
+    if isinstance(statement, ast.Import):
+        return all(_home(alias.name) is not None for alias in statement.names)
+    if isinstance(statement, ast.ImportFrom):
+        return statement.level == 0 and _home(statement.module or "") is not None
+    return False
 
 
 def _home(module: str) -> str | None:

@@ -163,6 +163,8 @@ def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference
             )
 
             def reducer_override(self, obj: Any) -> Any:
+                if identify_class is not None and isinstance(obj, type) and obj.__module__ == "__main__":
+                    identify_class(obj)
                 if self.reference is not None:
                     found = self.reference(obj)
                     if found is not None:
@@ -176,6 +178,9 @@ def _cloud_pickler(stream: io.BytesIO, in_band: Callable[[Any], bool], reference
 
 
 _CloudReferencePickler: Any = None
+
+identify_class: Callable[[type], None] | None = None
+"""Sees each class of ``__main__`` before it is pickled, in programs that store results."""
 
 
 def _replacement(found: Input | Given) -> tuple[Any, ...]:

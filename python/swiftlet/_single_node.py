@@ -99,7 +99,8 @@ class SingleNodeExecutor(InteractiveExecutor):
         max_workers: How many calls run at once; with ``block_allocation`` the number of workers.
         cache_directory: Where results are kept: an equal call of any executor with this directory finds them.
         max_cores: How many cores running calls may use together: cores times threads. By default, if
-            ``max_workers`` is not given either, what this process may use.
+            ``max_workers`` is not given either, what this process may use. With ``block_allocation`` and
+            ``max_workers`` it only bounds one worker, as in executorlib.
         resource_dict: What each call gets unless its ``submit`` says otherwise; see ``ResourceDict``.
         hostname_localhost: Accepted; nothing here needs a network.
         block_allocation: Workers that stay: state is kept from call to call, and a call costs microseconds.

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from swiftlet import _key, _wire
+from swiftlet import _key, _lastingclasses, _payload, _wire
 from swiftlet._errors import ResourceError
 from swiftlet._keyvalues import Reference
 from swiftlet._resources import Resources
@@ -104,8 +104,10 @@ def checked_directory(path: str) -> str:
     """The absolute path of a cache directory, made if it is missing.
 
     ``ResourceError`` if everybody may write to it and remove what others have written (results are code to
-    whoever loads them), or if it cannot be made.
+    whoever loads them), or if it cannot be made. From now on classes of the program
+    keep their identity from run to run, as stored results need.
     """
+    _payload.identify_class = _lastingclasses.identify
     absolute = os.path.abspath(path)
     known = _checked.get(absolute)
     if known is not None and os.path.isdir(known):

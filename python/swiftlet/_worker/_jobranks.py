@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from swiftlet import _byrank, _entries
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer
-from swiftlet._worker import _ending, _job, _jobcall, _process, _slot
+from swiftlet._worker import _ending, _job, _jobcall, _process, _slot, _world
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 
@@ -36,7 +36,7 @@ def run(expected: int, directory: str, key: str, result: str) -> NoReturn:
     try:
         from mpi4py import MPI
 
-        comm = MPI.COMM_WORLD.Dup()
+        comm = _world.start()
     except Exception as error:
         _refuse(result, f"MPI could not be started by mpi4py: {type(error).__name__}: {error}")
     if comm.Get_size() != expected:

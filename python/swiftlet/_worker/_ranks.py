@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from swiftlet import _secure, _wire
 from swiftlet._wire import Part
-from swiftlet._worker import _control, _member, _process, _slot
+from swiftlet._worker import _control, _member, _process, _slot, _world
 from swiftlet._worker._group import Group
 from swiftlet._worker._groupcalls import RankWorker
 from swiftlet._worker._watch import Watcher
@@ -62,7 +62,7 @@ def _start_mpi() -> tuple[Any, Any]:
         if not MPI.Is_finalized():
             MPI.Finalize()
 
-    return MPI.COMM_WORLD.Dup(), finalize
+    return _world.start(), finalize
 
 
 def _lead(line: str, comm: Any, finalize: Any, watcher: Watcher | None) -> NoReturn:

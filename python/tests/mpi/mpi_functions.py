@@ -50,6 +50,15 @@ def dies_on(rank: int, how: str) -> None:
     MPI.COMM_WORLD.Barrier()
 
 
+def aborts_on(rank: int) -> int:
+    """One rank aborts MPI; the others have nothing to wait for."""
+    from mpi4py import MPI
+
+    if MPI.COMM_WORLD.Get_rank() == rank:
+        MPI.COMM_WORLD.Abort(7)
+    return rank
+
+
 def sleeps(seconds: float, started: str) -> None:
     """Sleeps deaf to SIGTERM; leaves a file for each rank when it begins."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

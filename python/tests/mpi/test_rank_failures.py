@@ -45,6 +45,16 @@ def test_a_rank_that_dies_ends_the_group_with_the_reason(
     assert executor.submit(on_ranks.place, 1).result() == [(1, 2, 0), (1, 2, 1)]
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_abort_is_the_calls_own(executor: SingleNodeExecutor, rank: int) -> None:
+    for _ in range(3):
+        aborting = executor.submit(on_ranks.aborts_on, rank)
+        innocent = executor.submit(on_ranks.place, 1)
+        with pytest.raises(ExecutorlibSocketError):
+            aborting.result()
+        assert innocent.result() == [(1, 2, 0), (1, 2, 1)]
+
+
 def test_an_init_function_that_fails_on_one_rank(make: Callable[..., SingleNodeExecutor]) -> None:
     executor = make(True, init_function=on_ranks.breaks_preparing)
     with pytest.raises(RuntimeError, match="rank 1 cannot prepare"):

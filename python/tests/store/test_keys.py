@@ -201,6 +201,78 @@ def test_modules_that_a_module_imports_count(module: Any) -> None:
     assert key(fn) != before
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    from users_module import g\n    return g()\n",
+        "def f():\n    import users_module\n    return users_module.g()\n",
+    ],
+)
+def test_what_a_function_imports_when_it_runs_counts(module: Any, source: str) -> None:
+    module("def g(): return 1\n", attribute="g")
+    fn = build(source)
+    first = key(fn)
+    assert key(fn) == first
+    module("def g(): return 22\n", attribute="g")
+    assert key(fn) != first
+
+
+def test_modules_reached_through_a_package_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "users_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "below.py").write_text("def g(): return 1\n")
+    (package / "other.py").write_text("def g(): return 1\n")
+    try:
+        fn = build(
+            "import users_package.below, users_package.other\ndef f(): return users_package.below.g()\n"
+        )
+        first = key(fn)
+        (package / "other.py").write_text("def g(): return 22\n")
+        assert key(fn) == first
+        (package / "below.py").write_text("def g(): return 22\n")
+        assert key(fn) != first
+    finally:
+        for name in [name for name in sys.modules if name.startswith("users_package")]:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("from users_other import *\ndef f(): return g()\n", None),
+        (
+            "R = {{}}\ndef reg(x):\n    R[x.__name__] = x\n"
+            "@reg\ndef a(): return {n}\ndef f(): return R['a']()\n",
+            2,
+        ),
+        ("G = []\nfor i in range({n}):\n    G.append(i)\ndef f(): return G\n", 2),
+        (
+            "import functools\n@functools.singledispatch\ndef f(x=0): return 0\n"
+            "@f.register\ndef _(x: int): return {n}\n",
+            2,
+        ),
+    ],
+)
+def test_what_reaches_a_function_without_its_name_counts(module: Any, one: str, other: int | None) -> None:
+    module("def g(): return 1\n", "users_other", "g")
+    fn = module(one.format(n=1))
+    first = key(fn)
+    assert key(fn) == first
+    if other is None:
+        module("def g(): return 22\n", "users_other", "g")
+    else:
+        module(one.format(n=22))
+    assert key(fn) != first
+
+
+def test_a_metaclass_counts() -> None:
+    source = "class M(type):\n    def m(c): return {n}\nclass C(metaclass=M): pass\ndef f(): return C.m()\n"
+    assert key(build(source.format(n=1))) == key(build(source.format(n=1)))
+    assert key(build(source.format(n=1))) != key(build(source.format(n=2)))
+
+
 def test_a_given_key_replaces_it() -> None:
     assert explain_key(sum, [1], resource_dict={"cache_key": "mine/1"}).key == "mine/1"
     with pytest.raises(ValueError, match="dot"):

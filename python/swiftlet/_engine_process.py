@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
@@ -33,6 +34,17 @@ def find_binary() -> str:
     )
 
 
+def _above_the_standard_ones(sock: socket.socket) -> socket.socket:
+    """A program that was started without standard streams gets their numbers for the next that it opens, and
+    a child would have its own there.
+    """
+    if sock.fileno() > 2:
+        return sock
+    moved = socket.socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
+    sock.close()
+    return moved
+
+
 class EngineProcess:
     """A started engine with our end of its socketpair, ``socket``."""
 
@@ -40,7 +52,7 @@ class EngineProcess:
         """Starts it. ``EngineDiedError`` if that is not possible."""
         binary = find_binary()
         self.log = _log_path()
-        self.socket, theirs = socket.socketpair()
+        self.socket, theirs = map(_above_the_standard_ones, socket.socketpair())
         try:
             self._stderr = (
                 os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600) if self.log else _unnamed()

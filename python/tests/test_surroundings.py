@@ -129,7 +129,7 @@ def test_error_log_file(executor_with_error_log, tmp_path):
 
 @pytest.fixture(params=[False, True])
 def executor_with_error_log(request, tmp_path):
-    path = tmp_path / "error.out"
+    path = tmp_path / "made for it" / "error.out"
     with SingleNodeExecutor(
         max_workers=1, block_allocation=request.param, resource_dict={"error_log_file": str(path)}
     ) as executor:
@@ -196,3 +196,24 @@ def test_a_reader_who_does_not_read_blocks_nobody_but_the_printer(script):
     status, out, _ = program.end()
     assert status == 0
     assert len(out) == 100 * 100_001
+
+
+def test_a_program_without_standard_streams(script, tmp_path):
+    """As a daemon starts one: what it opens next gets the numbers of the missing streams."""
+    program = script(
+        f"""
+        import os, subprocess, sys
+        if len(sys.argv) == 1:
+            done = subprocess.run(f"{{sys.executable}} {{sys.argv[0]}} again <&- >&- 2>&-", shell=True)
+            sys.exit(done.returncode)
+        from swiftlet import SingleNodeExecutor
+        with SingleNodeExecutor(max_workers=1) as executor:
+            values = [executor.submit(abs, -3).result(timeout=60)]
+        with SingleNodeExecutor(max_workers=1, block_allocation=True) as executor:
+            values.append(executor.submit(abs, -4).result(timeout=60))
+        with open({str(tmp_path / "values")!r}, "w") as file:
+            file.write(repr(values))
+        """
+    )
+    assert program.end(60)[0] == 0
+    assert (tmp_path / "values").read_text() == "[3, 4]"

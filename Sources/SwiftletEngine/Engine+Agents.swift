@@ -60,24 +60,14 @@ extension Engine {
 
     private func admit(_ spawner: Spawner, _ link: SecureLink, _ attributes: Attributes) throws {
         guard let configuration else { return }
-        let name = attributes[text: "node"] ?? ""
-        guard attributes[text: "version"] == productVersion else {
-            throw WireError(
-                "node \(name) has version \(attributes[text: "version"] ?? "?") of the engine, this is \(productVersion)")
-        }
+        let name = try nameOfEqualVersion(attributes)
         guard let node = configuration.inventory.nodes.firstIndex(where: { $0.name == name }), agents[node] == nil else {
             throw WireError("node \(name) is none of those that were asked for, or has an agent already")
         }
         let agent = Agent(node: node, name: name, link: link, spawner: spawner, attributes, now: sl_monotonic_ns())
         agents[node] = agent
         for step in agentSteps.values { step.missing.remove(node) }
-        spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
-        spawner.onEnded = { [unowned self, unowned agent] in
-            agent.relayed[$0] = nil
-            processEnded($0, $1, by: agent.spawner)
-        }
-        spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
-        spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
+        listen(to: agent)
         spawner.onClose = { [unowned self, unowned agent] in agentIsGone(agent, $0 ?? "its agent is gone") }
         sendSetup(to: agent)
         agentJobs?.came(node)
@@ -85,6 +75,29 @@ extension Engine {
         log.write("agent on \(name) is there")
         agentFailures[node] = nil
         apply(.nodeUp(node))
+    }
+
+    /// The node's name in an agent's HELLO.
+    /// - Throws: `WireError` where the agent is not this engine's version.
+    func nameOfEqualVersion(_ attributes: Attributes) throws(WireError) -> String {
+        let name = attributes[text: "node"] ?? ""
+        guard attributes[text: "version"] == productVersion else {
+            throw WireError(
+                "node \(name) has version \(attributes[text: "version"] ?? "?") of the engine, this is \(productVersion)")
+        }
+        return name
+    }
+
+    /// From now on what an agent says of its workers is heard.
+    func listen(to agent: Agent) {
+        let spawner = agent.spawner
+        spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
+        spawner.onEnded = { [unowned self, unowned agent] in
+            agent.relayed[$0] = nil
+            processEnded($0, $1, by: agent.spawner)
+        }
+        spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
+        spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
     }
 
     /// Tells an agent how workers are started.

@@ -92,25 +92,14 @@ extension EntryFile {
     static func writeLarge(
         _ role: EntryRole, _ task: StoredTask, at path: String, mode: mode_t, durably: Bool
     ) throws(StoreError) {
-        FaultPoint.reach(.started)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw StoreError("made", path) }
-        var writer = Writer(descriptor: descriptor)
-        var complete = writer.write(EntryFormat.start(role, task.header))
-        for (index, part) in task.parts.enumerated() where complete {
-            complete = task.files[index].map { writer.copy($0) } ?? writer.write(part)
-            FaultPoint.reach(.half)
-        }
-        if complete { complete = writer.finish() }
-        FaultPoint.reach(.written)
-        if complete && durably { complete = fsync(descriptor) == 0 }
-        let error = errno
-        if close(descriptor) != 0 { complete = false } else { errno = error }
-        FaultPoint.reach(.synced)
-        guard complete else {
-            let failure = StoreError("written", path)
-            unlink(path)
-            throw failure
+        try makeTemporary(at: path, mode: mode, durably: durably) { descriptor in
+            var writer = Writer(descriptor: descriptor)
+            var complete = writer.write(EntryFormat.start(role, task.header))
+            for (index, part) in task.parts.enumerated() where complete {
+                complete = task.files[index].map { writer.copy($0) } ?? writer.write(part)
+                FaultPoint.reach(.half)
+            }
+            return complete && writer.finish()
         }
     }
 

@@ -87,12 +87,19 @@ enum EntryFile {
         return failed ? nil : bytes
     }
 
-    /// Writes a file that has no name yet that anybody looks for. It is removed again where that fails.
+    /// Writes a file that has no name yet that anybody looks for.
     static func writeTemporary(_ bytes: [UInt8], at path: String, mode: mode_t, durably: Bool) throws(StoreError) {
+        try makeTemporary(at: path, mode: mode, durably: durably) { writeAll($0, bytes) }
+    }
+
+    /// Makes such a file, which `write` fills; false, with `errno`, where it cannot. It is removed again where anything fails.
+    static func makeTemporary(
+        at path: String, mode: mode_t, durably: Bool, write: (Int32) -> Bool
+    ) throws(StoreError) {
         FaultPoint.reach(.started)
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw StoreError("made", path) }
-        var complete = writeAll(descriptor, bytes)
+        var complete = write(descriptor)
         FaultPoint.reach(.written)
         if complete && durably { complete = fsync(descriptor) == 0 }
         // A network file system, or one with quotas, may tell only now that there was no room.

@@ -132,6 +132,23 @@ struct CBORReader {
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(head.argument)])
     }
 
+    /// Calls `body` at each item of an array, or at each key of a map, whose head was read; `body` reads what is there.
+    @inline(__always)
+    mutating func forEach(
+        in head: Head, _ body: (inout CBORReader) throws(CBORError) -> Void
+    ) throws(CBORError) {
+        var left = head.argument
+        while true {
+            if head.isOpen {
+                if try atEnd() { return }
+            } else {
+                if left == 0 { return }
+                left -= 1
+            }
+            try body(&self)
+        }
+    }
+
     /// Whether an item of open length ends here; goes past the end if so.
     mutating func atEnd() throws(CBORError) -> Bool {
         guard offset < bytes.count else { throw CBORError(description: "the bytes end within an item") }

@@ -21,14 +21,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         var reader = decoder.reader
         let head = try reader.head()
         guard head.major == CBOR.Major.map else { throw CBORError(description: "expected a map with keys") }
-        var left = head.argument
-        while true {
-            if head.isOpen {
-                if try reader.atEnd() { return }
-            } else {
-                if left == 0 { return }
-                left -= 1
-            }
+        try reader.forEach(in: head) { (reader: inout CBORReader) throws(CBORError) in
             let keyHead = try reader.head()
             guard keyHead.major == CBOR.Major.text else { throw CBORError(description: "a key is no text") }
             entries.append(Entry(key: try reader.content(keyHead), value: reader.offset))

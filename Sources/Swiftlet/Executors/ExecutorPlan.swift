@@ -154,11 +154,10 @@ struct ExecutorPlan: Sendable {
         attributes[text: "worker_cwd"] = currentDirectory()
         if cacheDirectory != nil { attributes[text: "provenance"] = JobProvenance.ofProgram }
         if isCluster, let cacheDirectory {
-            let path = if let named = configuration.program { named } else { try ownProgram() }
             attributes[text: "jobs"] = "slurm"
             attributes[text: "user"] = JobProvenance.user
             attributes[number: "visible_within"] = FileVisibility.seconds(in: cacheDirectory)
-            attributes[list: "worker_argv"] = [path, ProcessRole.job, build.text]
+            attributes[list: "worker_argv"] = [try sharedProgram(), ProcessRole.job, build.text]
             return attributes
         }
         // On another node it is the agent's own program.
@@ -166,8 +165,7 @@ struct ExecutorPlan: Sendable {
         let program = isHere ? configuration.program ?? "/proc/self/exe" : "/proc/self/exe"
         attributes[list: "worker_argv"] = [program, ProcessRole.worker, build.text]
         if let slurm {
-            let path = if let named = configuration.program { named } else { try ownProgram() }
-            slurm.add(to: &attributes, program: path, build: build.text, environment: configuration.variables)
+            slurm.add(to: &attributes, program: try sharedProgram(), build: build.text, environment: configuration.variables)
         } else if let gpus {
             attributes[text: "gpu_variable"] = gpus.variable
             attributes[list: "nodes"] = ["gpus=" + gpus.words.joined(separator: ",")]
@@ -175,8 +173,9 @@ struct ExecutorPlan: Sendable {
         return attributes
     }
 
-    /// The path at which other nodes find this program.
-    private func ownProgram() throws(TaskError) -> String {
+    /// The path at which other nodes find the workers' program.
+    private func sharedProgram() throws(TaskError) -> String {
+        if let named = configuration.program { return named }
         guard let path = realpath("/proc/self/exe", nil) else {
             throw TaskError(
                 .refused, "the file of this program is not there any more, and other nodes could not start it: name one")

@@ -74,11 +74,11 @@ enum CanonicalCBOR {
         case CBOR.Major.bytes, CBOR.Major.text: _ = try reader.content(head)
         case CBOR.Major.array:
             var items: [UInt8] = [CBOR.openArray]
-            try forEach(head, &reader) { (reader: inout CBORReader) throws(CBORError) in items += try item(&reader) }
+            try reader.forEach(in: head) { (reader: inout CBORReader) throws(CBORError) in items += try item(&reader) }
             return items + [CBOR.end]
         case CBOR.Major.map:
             var members: [(key: [UInt8], value: [UInt8])] = []
-            try forEach(head, &reader) { (reader: inout CBORReader) throws(CBORError) in
+            try reader.forEach(in: head) { (reader: inout CBORReader) throws(CBORError) in
                 members.append((try item(&reader), try item(&reader)))
             }
             members.sort { $0.key.lexicographicallyPrecedes($1.key) }
@@ -89,20 +89,5 @@ enum CanonicalCBOR {
         default: break
         }
         return Array(reader.bytes[start..<reader.offset])
-    }
-
-    private static func forEach(
-        _ head: CBORReader.Head, _ reader: inout CBORReader, _ body: (inout CBORReader) throws(CBORError) -> Void
-    ) throws(CBORError) {
-        var left = head.argument
-        while true {
-            if head.isOpen {
-                if try reader.atEnd() { return }
-            } else {
-                if left == 0 { return }
-                left -= 1
-            }
-            try body(&reader)
-        }
     }
 }

@@ -94,19 +94,17 @@ struct JobProcess {
         while true {
             switch store.read(role, at: place) {
             case .found(let entry): return entry
-            case .absent where sl_monotonic_ns() < deadline: break
+            case .absent where sl_monotonic_ns() < deadline:
+                try? await Task.sleep(for: .seconds(pause))
+                pause = min(2 * pause, 2)
+                continue
             case .absent:
                 Self.say("there is no \(place)\(role.suffix): it was taken back, or this node does not see the directory")
             case .foreign(let path, let owner): Self.say("\(path) belongs to user \(owner), who is not trusted")
             case .faulty(let path, let fault): Self.say("\(path) \(fault)")
             case .failed(let error): Self.say("\(error)")
             }
-            guard case .absent = store.read(role, at: place), sl_monotonic_ns() < deadline else {
-                if case .found(let entry) = store.read(role, at: place) { return entry }
-                return nil
-            }
-            try? await Task.sleep(for: .seconds(pause))
-            pause = min(2 * pause, 2)
+            return nil
         }
     }
 

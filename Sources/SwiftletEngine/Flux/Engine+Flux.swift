@@ -14,10 +14,12 @@ extension Engine {
     private static let farewell: UInt64 = 10_000_000_000
 
     func connectToFlux(_ settings: FluxSettings, _ configuration: EngineConfiguration) {
+        let tickets: TicketFiles
+        do { tickets = try TicketFiles(in: settings.directory, loop: loop) } catch { return fail("\(error)") }
         do throws(FluxFault) {
             let instance = try FluxInstance(socket: try FluxAddress.socketPath(settings.uri), loop: loop)
             let backend = FluxBackend(
-                instance: instance,
+                instance: instance, tickets: tickets,
                 jobs: FluxWorkerJobs(
                     settings: settings, environment: configuration.environment, directory: configuration.directory))
             flux = backend
@@ -118,20 +120,13 @@ extension Engine {
         settleFluxSoon()
     }
 
-    /// Writes a file that only this user can read, without touching a file system on this thread.
+    /// Writes a ticket for a job; its path, or nil where that did not work.
     func writeTicket(_ ticket: Ticket, _ name: String, _ action: @escaping (String?) -> Void) {
-        guard let flux, let output = try? makePipe(), let errors = try? makePipe() else { return action(nil) }
-        for descriptor in [output.reading, errors.reading] { closeDescriptor(descriptor) }
-        let path = "\(flux.jobs.settings.directory)/\(name)"
-        let helper = nextHelper()
-        jobProcesses[helper] = { [unowned self] end in
-            guard let end else { return }  // it has started
-            if end != .exited(status: 0) { log.write("the ticket \(path) cannot be written: \(end)") }
-            action(end == .exited(status: 0) ? path : nil)
+        guard let files = flux?.tickets else { return action(nil) }
+        files.write([(name, ticket)]) { [unowned self] fault in
+            if let fault { log.write(fault) }
+            action(fault == nil ? files.path(name) : nil)
         }
-        guardian.spawn(
-            helper, arguments: ["/bin/sh", "-c", "umask 077; cat >\"$0\"", path], environment: configuration?.environment ?? [],
-            input: Array(ticket.line.utf8), socket: nil, output: output.writing, errors: errors.writing)
     }
 
     // MARK: - The end

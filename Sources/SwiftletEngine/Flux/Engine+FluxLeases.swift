@@ -28,7 +28,7 @@ extension Engine {
         for action in actions {
             switch action {
             case .submit(let id, let shape, let places): submit(FluxLease(id: id, shape: shape, places: places))
-            case .start(let worker, let lease, let place): start(worker, on: lease, place: place)
+            case .start(let worker, let lease, place: _): start(worker, on: lease)
             case .end(let id): if let lease = flux.held.removeValue(forKey: id) { end(lease) }
             case .refuse(let id, let reason):
                 apply(.workerCannotPrepare(id, reason: reason))
@@ -71,13 +71,7 @@ extension Engine {
         let agent = Agent(node: -1, name: "lease \(lease.id.rawValue)", link: link, spawner: spawner, now: sl_monotonic_ns())
         lease.agent = agent
         spawner.onHello = { [unowned self, unowned lease, unowned agent] in try greet(lease, agent, $0) }
-        spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
-        spawner.onEnded = { [unowned self, unowned agent] in
-            agent.relayed[$0] = nil
-            processEnded($0, $1, by: agent.spawner)
-        }
-        spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
-        spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
+        listen(to: agent)
         spawner.onClose = { [unowned self, weak lease] reason in
             guard let lease, let flux, flux.held[lease.id] === lease else { return }
             log.write("lease \(lease.id.rawValue) lost its agent: \(reason ?? "it closed its connection")")
@@ -87,18 +81,14 @@ extension Engine {
     }
 
     private func greet(_ lease: FluxLease, _ agent: Agent, _ attributes: Attributes) throws {
-        let name = attributes[text: "node"] ?? ""
-        guard attributes[text: "version"] == productVersion else {
-            throw WireError(
-                "node \(name) has version \(attributes[text: "version"] ?? "?") of the engine, this is \(productVersion)")
-        }
+        _ = try nameOfEqualVersion(attributes)
         sendSetup(to: agent, keepsGPUs: true)
         beatLeases()
         flux?.leases.isUp(lease.id, at: Instant(nanoseconds: sl_monotonic_ns()))
         settleFluxSoon()
     }
 
-    private func start(_ id: WorkerID, on lease: LeaseID, place: Int) {
+    private func start(_ id: WorkerID, on lease: LeaseID) {
         guard let flux, let lease = flux.held[lease], let agent = lease.agent, let worker = flux.workers[id],
             let link = worker.link, let outputs = workers[id]?.outputs
         else { return }
@@ -112,7 +102,6 @@ extension Engine {
 
     /// It is given back: without its connection its agent ends, and with that its job.
     private func end(_ lease: FluxLease) {
-        lease.isEnding = true
         if let ticket = lease.ticket { listener?.withdraw(ticket.id) }
         if let agent = lease.agent { return agent.link.close() }
         if let job = lease.job { flux?.instance.cancel(job, note: "its executor does not need it any more") }

@@ -12,8 +12,6 @@ final class FluxLease {
     var job: FluxJob?
     var ticket: Ticket?
     var agent: Agent?
-    /// It was given back.
-    var isEnding = false
 
     init(id: LeaseID, shape: FluxLeases.Shape, places: Int) {
         self.id = id
@@ -48,6 +46,7 @@ final class FluxWorker {
 /// What an engine knows of the instance of Flux that its workers run in.
 final class FluxBackend: WorkerSignals {
     let instance: FluxInstance
+    let tickets: TicketFiles
     let jobs: FluxWorkerJobs
     var facts: FluxFacts?
     var leases = FluxLeases(coreCount: 0, coresPerNode: 0, gpusPerNode: 0)
@@ -66,8 +65,9 @@ final class FluxBackend: WorkerSignals {
     /// Sends a signal to a worker's processes.
     var onSignal: (WorkerID, Int32) -> Void = { _, _ in }
 
-    init(instance: FluxInstance, jobs: FluxWorkerJobs) {
+    init(instance: FluxInstance, tickets: TicketFiles, jobs: FluxWorkerJobs) {
         self.instance = instance
+        self.tickets = tickets
         self.jobs = jobs
     }
 

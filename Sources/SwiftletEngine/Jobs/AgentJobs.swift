@@ -11,18 +11,11 @@ import SwiftletWire
 /// Agents that are jobs of a batch system. Each is a place of the inventory, which is up while the agent is there. The system is
 /// any `JobSystem`; the agent finds its ticket in a file of mode 0600 and removes it.
 final class AgentJobs {
-    private struct TicketFile: Sendable {
-        let path: String
-        let line: String
-    }
-
     private unowned let engine: Engine
     private let system: any JobSystem
     private let request: RequestID
     private let program: String
-    private let directory: String
-    /// Writes tickets; answers with what did not work.
-    private let files: WorkThread<[TicketFile], String?>
+    private let files: TicketFiles
     private var places: AgentPlaces
     private var tickets: [Int: TicketID] = [:]
     /// How many jobs a place has had.
@@ -42,13 +35,9 @@ final class AgentJobs {
         self.system = system
         request = settings.request
         program = settings.program
-        directory = settings.directory
         places = AgentPlaces(count: count)
-        files = try WorkThread(loop: engine.loop) { [directory] in
-            _ = mkdir(directory, 0o700)
-            return { files in files.lazy.compactMap(Self.write).first }
-        }
-        engine.guardian.removeAtEnd(directory)
+        files = try TicketFiles(in: settings.directory, loop: engine.loop)
+        engine.guardian.removeAtEnd(settings.directory)
         system.onChange = { [unowned self] in changed($0) }
     }
 
@@ -136,14 +125,14 @@ final class AgentJobs {
     private func batch(_ nodes: [Int]) -> JobBatch {
         let calls = nodes.map { node in
             JobCall(
-                key: name(of: node), function: "swiftlet_worker", path: "\(directory)/\(name(of: node))",
-                command: [program, "agent", "--tickets", directory, name(of: node)], tasks: [])
+                key: name(of: node), function: "swiftlet_worker", path: files.path(name(of: node)),
+                command: [program, "agent", "--tickets", files.directory, name(of: node)], tasks: [])
         }
         return JobBatch(request: request, directives: engine.directives[request] ?? Attributes(), calls: calls, dependencies: [])
     }
 
     private func queue(_ nodes: [Int]) {
-        var written: [TicketFile] = []
+        var written: [(name: String, ticket: Ticket)] = []
         do {
             let listener = try engine.runningListener()
             for node in nodes {
@@ -151,14 +140,14 @@ final class AgentJobs {
                 attempts[node, default: 0] += 1
                 let ticket = listener.expect { [unowned engine] in engine.greet($0) }
                 tickets[node] = ticket.id
-                written.append(TicketFile(path: "\(directory)/\(name(of: node))", line: ticket.line))
+                written.append((name(of: node), ticket))
             }
         } catch {
             return carryOut(places.refused(nodes, JobRefusal(reason: "\(error)"), at: now))
         }
         underWay += 1
         let batch = batch(nodes)
-        files.submit(written) { [unowned self] fault in
+        files.write(written) { [unowned self] fault in
             if let fault { return answered(nodes, .failure(JobRefusal(reason: fault))) }
             system.submit(batch) { [unowned self] in answered(nodes, $0) }
         }
@@ -187,19 +176,6 @@ final class AgentJobs {
                 carryOut(places.ended(job, "\(system.limits.system) does not know job \(job) any more", at: now))
             }
         }
-    }
-
-    /// What did not work; nil where it did.
-    private static func write(_ file: TicketFile) -> String? {
-        let descriptor = open(file.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return "the ticket \(file.path) cannot be made: \(String(cString: strerror(errno)))" }
-        defer { Glibc.close(descriptor) }
-        let bytes = Array(file.line.utf8)
-        // Another node reads it.
-        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-            return "the ticket \(file.path) cannot be written: \(String(cString: strerror(errno)))"
-        }
-        return nil
     }
 }
 

@@ -14,13 +14,7 @@ extension Engine {
         }
         do {
             let (link, ticket) = try makeExpectedLink()
-            let outputs = [RelayStream.output, .errors].map { stream in
-                OutputReader(keepsTail: stream == .errors, loop: loop) { [weak agent] count in
-                    agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) {
-                        $0.append(integer: UInt64(count))
-                    }
-                }
-            }
+            let outputs = [RelayStream.output, .errors].map { relayedOutput($0, of: id, on: agent, keepsTail: $0 == .errors) }
             agent.relayed[id] = Agent.Relayed(
                 link: RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop), outputs: outputs)
             let worker = Worker(

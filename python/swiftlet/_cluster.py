@@ -14,7 +14,7 @@ from swiftlet._options import Options, check_cluster
 from swiftlet._policy import Policy
 from swiftlet._resources import Resources, directives
 from swiftlet._session import Session
-from swiftlet._store import DEFAULT_DIRECTORY, checked_directory
+from swiftlet._store import DEFAULT_DIRECTORY, opened_directory
 from swiftlet._version import __version__
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class ClusterExecutor(EngineExecutor):
         if options.only_draws:
             return
         if options.block_allocation:
-            self._session = self._pool(checked_directory(directory))
+            self._session = self._pool(opened_directory(directory))
             return
         self._session = ClusterSession(
             version=__version__,
-            directory=checked_directory(directory),
+            directory=opened_directory(directory),
             system=self._system,
             base=self._resources,
             dependencies=not options.disable_dependencies,

@@ -124,12 +124,6 @@ class FluxClusterExecutor(ClusterExecutor):
             assert self._session is not None
             FluxSubmitter(None, self._instance.uri, self._session.connection)
 
-    def _directives(self, resources: Resources) -> Settings:
-        found = dict(super()._directives(resources))
-        if resources.mpi_result != "all":
-            found["mpi_result"] = resources.mpi_result
-        return found
-
     def _launcher_shown(self) -> dict[str, Any]:
         return {"pmi_mode": self._pmi_mode}
 

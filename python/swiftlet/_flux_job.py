@@ -15,9 +15,9 @@ from swiftlet._errors import ResourceError
 from swiftlet._flux_submit import FluxSubmitter
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._policy import EVERYWHERE, Policy, for_the_launcher, set_step_directory
 from swiftlet._resources import Resources, check_fits
-from swiftlet._session import worker_command
+from swiftlet._session import groups_of_ranks, worker_command
 
 if TYPE_CHECKING:
     from swiftlet._connection import Settings
@@ -49,18 +49,10 @@ class _Policy(Policy):
     def request(self, resources: Resources) -> Mapping[str, Any]:
         """The attributes of REQUEST. Nodes and GPUs are Flux's to give: they are asked of it alone."""
         settings: dict[str, Any] = dict(resources.request())
-        for key, name in (
-            ("nodes", "step_nodes"),
-            ("exclusive", "step_exclusive"),
-            ("gpus_per_core", "step_gpus"),
-        ):
-            if key in settings:
-                settings[name] = settings.pop(key)
+        for_the_launcher(settings)
         if resources.step:
             settings["step"] = 1
-        if resources.cwd is not None:
-            settings["step_directory"] = os.path.abspath(resources.cwd)
-            os.makedirs(resources.cwd, exist_ok=True)
+        set_step_directory(settings, resources)
         return settings
 
 
@@ -188,7 +180,7 @@ class FluxJobExecutor(InteractiveExecutor):
 
     @classmethod
     def _group_settings(cls) -> Settings:
-        return {"worker": worker_command("rank.py")}
+        return groups_of_ranks()
 
 
 def _private_directory(shared: bool) -> str:

@@ -12,8 +12,8 @@ from swiftlet._interface._spawners import MpiExecSpawner
 from swiftlet._options import NO_FIXED_RESOURCES, Options, check_interactive
 from swiftlet._policy import Policy
 from swiftlet._resources import check_fits, usable_cores
-from swiftlet._session import Session, worker_command
-from swiftlet._store import checked_directory
+from swiftlet._session import Session, groups_of_ranks
+from swiftlet._store import opened_directory
 from swiftlet._version import __version__
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class InteractiveExecutor(EngineExecutor):
             launcher=self._launcher_settings(),
             groups=self._group_settings,
             requests=policy.request,
-            directory=None if directory is None else checked_directory(directory),
+            directory=None if directory is None else opened_directory(directory),
         )
 
     if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class InteractiveExecutor(EngineExecutor):
         return {
             "kind": launcher.kind,
             "program": launcher.program,
-            "worker": worker_command("rank.py"),
+            **groups_of_ranks(),
         }
 
     def _default_worker_count(self) -> int:

@@ -14,8 +14,7 @@ from swiftlet._cluster_connection import RenderingConnection
 from swiftlet._engine_process import find_binary
 from swiftlet._options import Options
 from swiftlet._resources import Resources, check_fits
-from swiftlet._session import Session, worker_command
-from swiftlet._store import checked_directory
+from swiftlet._session import Session, groups_of_ranks
 from swiftlet._version import __version__
 
 if TYPE_CHECKING:
@@ -68,9 +67,9 @@ class JobPool(Session):
                     _slurm_allocation.controllers(), options.hostname_localhost
                 ),
             },
-            groups=_groups,
+            groups=groups_of_ranks,
             requests=_of_a_worker,
-            directory=checked_directory(directory) if options.cache_directory is not None else None,
+            directory=directory if options.cache_directory is not None else None,
         )
 
     def _more_settings(self, base: Resources) -> Settings:
@@ -94,7 +93,3 @@ def _of_a_worker(resources: Resources) -> Mapping[str, Any]:
     if resources.threads_per_core is not None:
         wanted["threads_per_core"] = resources.threads_per_core
     return wanted
-
-
-def _groups() -> Settings:
-    return {"worker": worker_command("rank.py")}

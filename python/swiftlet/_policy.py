@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -97,3 +98,21 @@ class Policy:
                 raise NotYetAvailableError(
                     f"{name}={value!r} is not available on {self.owner} in this version"
                 )
+
+
+def for_the_launcher(settings: dict[str, Any]) -> None:
+    """Nodes and GPUs in attributes of REQUEST are asked of the launcher: the engine has none to give."""
+    for key, name in (
+        ("nodes", "step_nodes"),
+        ("exclusive", "step_exclusive"),
+        ("gpus_per_core", "step_gpus"),
+    ):
+        if key in settings:
+            settings[name] = settings.pop(key)
+
+
+def set_step_directory(settings: dict[str, Any], resources: Resources) -> None:
+    """The launcher starts the step in the call's directory, which is made."""
+    if resources.cwd is not None:
+        settings["step_directory"] = os.path.abspath(resources.cwd)
+        os.makedirs(resources.cwd, exist_ok=True)

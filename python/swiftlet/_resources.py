@@ -164,6 +164,8 @@ def directives(resources: Resources) -> dict[str, int | float | str | list[str]]
         value = getattr(resources, name)
         if value:
             found[name] = value
+    if resources.mpi_result != "all":
+        found["mpi_result"] = resources.mpi_result
     if resources.slurm_cmd_args:
         found["slurm_cmd_args"] = list(resources.slurm_cmd_args)
     for name, value in resources.extra.items():

@@ -301,6 +301,11 @@ def worker_command(program: str) -> list[str]:
     return [sys.executable, *flags, os.path.join(folder, program)]
 
 
+def groups_of_ranks() -> Settings:
+    """Attributes of GROUPS where a launcher of nodes starts the ranks: what each of them runs."""
+    return {"worker": worker_command("rank.py")}
+
+
 def memory_budget() -> int | None:
     """A quarter of the memory this process may use; None if that cannot be found out."""
     memory = this_node().memory

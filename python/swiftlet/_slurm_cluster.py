@@ -204,8 +204,6 @@ def slurm_directives(
         found["pmi_mode"] = pmi_mode
     elif resources.cores > 1 and (library := _mpi_library()) is not None:
         found["mpi_library"] = library
-    if resources.mpi_result != "all":
-        found["mpi_result"] = resources.mpi_result
     if oversubscribe or resources.openmpi_oversubscribe:
         found["oversubscribe"] = 1
     if queue is not None:

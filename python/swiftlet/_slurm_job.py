@@ -15,9 +15,9 @@ from swiftlet._engine_process import find_binary
 from swiftlet._errors import AllocationError, ResourceError
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._policy import EVERYWHERE, Policy
+from swiftlet._policy import EVERYWHERE, Policy, for_the_launcher, set_step_directory
 from swiftlet._resources import Resources, check_fits
-from swiftlet._session import worker_command
+from swiftlet._session import groups_of_ranks, worker_command
 
 if TYPE_CHECKING:
     from swiftlet._connection import Settings
@@ -74,20 +74,12 @@ class _Policy(Policy):
         settings: dict[str, Any] = dict(resources.request())
         if self._allocation is None:
             # Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
-            for key, name in (
-                ("nodes", "step_nodes"),
-                ("exclusive", "step_exclusive"),
-                ("gpus_per_core", "step_gpus"),
-            ):
-                if key in settings:
-                    settings[name] = settings.pop(key)
+            for_the_launcher(settings)
         if resources.step or resources.slurm_cmd_args or resources.memory_max is not None:
             settings["step"] = 1  # agents' calls have no limit of memory that Slurm would see to
         if resources.slurm_cmd_args:
             settings["step_arguments"] = list(resources.slurm_cmd_args)
-        if resources.cwd is not None:
-            settings["step_directory"] = os.path.abspath(resources.cwd)
-            os.makedirs(resources.cwd, exist_ok=True)
+        set_step_directory(settings, resources)
         return settings
 
 
@@ -201,7 +193,7 @@ class SlurmJobExecutor(InteractiveExecutor):
 
     @classmethod
     def _group_settings(cls) -> Settings:
-        return {"worker": worker_command("rank.py")}
+        return groups_of_ranks()
 
 
 def _peers(allocation: Allocation | None) -> list[str]:

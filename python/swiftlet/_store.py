@@ -45,7 +45,7 @@ def cache_place(
 ) -> Place:
     """The place of a call with these resources. ``ResourceError`` for a directory or key that cannot be."""
     if resources.cache_directory is not None:
-        directory = checked_directory(resources.cache_directory)
+        directory = opened_directory(resources.cache_directory)
     if resources.cache_key is not None:
         return Place(directory, _key.checked_key(resources.cache_key))
     key = _key.call_key(
@@ -100,12 +100,12 @@ def _packages() -> dict[str, str]:
 _checked: dict[str, str] = {}
 
 
-def checked_directory(path: str) -> str:
-    """The absolute path of a cache directory, made if it is missing.
+def opened_directory(path: str) -> str:
+    """The absolute path of a cache directory, made if it is missing. This program is now one that stores
+    results: its classes keep their identity from run to run.
 
     ``ResourceError`` if everybody may write to it and remove what others have written (results are code to
-    whoever loads them), or if it cannot be made. From now on classes of the program
-    keep their identity from run to run, as stored results need.
+    whoever loads them), or if it cannot be made.
     """
     _payload.identify_class = _lastingclasses.identify
     absolute = os.path.abspath(path)

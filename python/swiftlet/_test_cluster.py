@@ -88,8 +88,6 @@ class TestClusterExecutor(ClusterExecutor):
         if resources.cores > 1:
             launcher = _mpi.find()
             found.update(mpi_kind=launcher.kind, mpi_program=launcher.program)
-            if resources.mpi_result != "all":
-                found["mpi_result"] = resources.mpi_result
             if self._oversubscribe or resources.openmpi_oversubscribe:
                 found["oversubscribe"] = 1
         return found

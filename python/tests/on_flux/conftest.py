@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flux_nodes import FLUX, NODES, RESOURCES, Instance, start, stop
+
+from swiftlet import FluxJobExecutor
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +52,14 @@ def own_instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Instance, in
         yield Instance(uri), process.pid
         if process.poll() is None:
             stop(process, uri)
+
+
+@pytest.fixture
+def make(instance: Instance) -> Callable[..., FluxJobExecutor]:
+    return partial(FluxJobExecutor, hostname_localhost=True)
+
+
+@pytest.fixture
+def executor(make: Callable[..., FluxJobExecutor]) -> Iterator[FluxJobExecutor]:
+    with make() as executor:
+        yield executor

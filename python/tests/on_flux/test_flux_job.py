@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,6 @@ from flux_nodes import CORES_PER_NODE, GPUS_PER_NODE, NODES, Instance
 from swiftlet import FluxJobExecutor, ResourceError
 
 PATIENCE = 60
-
-
-@pytest.fixture
-def make(instance: Instance) -> Callable[..., FluxJobExecutor]:
-    return partial(FluxJobExecutor, hostname_localhost=True)
-
-
-@pytest.fixture
-def executor(make: Callable[..., FluxJobExecutor]) -> Iterator[FluxJobExecutor]:
-    with make() as executor:
-        yield executor
 
 
 def jobs_so_far(instance: Instance) -> int:

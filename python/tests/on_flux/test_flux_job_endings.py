@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -25,17 +25,6 @@ from swiftlet import FluxJobExecutor, TimeLimitError, WorkerLostError
 PATIENCE = 60
 MANY = int(os.environ.get("SWIFTLET_TEST_FLUX_CALLS", "300"))
 """5,000 take some minutes on two cores."""
-
-
-@pytest.fixture
-def make(instance: Instance) -> Callable[..., FluxJobExecutor]:
-    return partial(FluxJobExecutor, hostname_localhost=True)
-
-
-@pytest.fixture
-def executor(make: Callable[..., FluxJobExecutor]) -> Iterator[FluxJobExecutor]:
-    with make() as executor:
-        yield executor
 
 
 @pytest.fixture(params=[False, True], ids=["shared", "step"])

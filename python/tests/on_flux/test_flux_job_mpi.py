@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,6 @@ from swiftlet import FluxClusterExecutor, FluxJobExecutor
 pytest.importorskip("mpi4py")
 
 PATIENCE = 120
-
-
-@pytest.fixture
-def make(instance: Instance) -> Callable[..., FluxJobExecutor]:
-    return partial(FluxJobExecutor, hostname_localhost=True)
-
-
-@pytest.fixture
-def executor(make: Callable[..., FluxJobExecutor]) -> Iterator[FluxJobExecutor]:
-    with make() as executor:
-        yield executor
 
 
 def test_ranks(executor: FluxJobExecutor) -> None:

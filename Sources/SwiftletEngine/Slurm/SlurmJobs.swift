@@ -43,6 +43,8 @@ final class SlurmJobs: JobSystem {
     private var timer: UInt64 = 0
     /// How many calls of an array are not done.
     private var openElements: [UInt64: Int] = [:]
+    /// Arrays whose calls are all done, and since when: elements of them may be just starting or ending.
+    private var emptied: [UInt32: UInt64] = [:]
     /// What the site has said of itself; what is submitted before waits for it.
     private var site: SlurmLimits?
     private var waiting: [() -> Void] = []
@@ -57,6 +59,8 @@ final class SlurmJobs: JobSystem {
     private static let tailSize = 2000
     /// How old an answer to the same question may be that another engine got, in milliseconds.
     private static let sharedFor = 900
+    /// How long the elements of an array may be there when its calls are done, in nanoseconds.
+    private static let endsWithin: UInt64 = 10_000_000_000
     /// After how long without an answer a batch is given back, so that leaving is possible while the controller is away.
     private static let patience: UInt64 = 60_000_000_000
 
@@ -139,7 +143,11 @@ final class SlurmJobs: JobSystem {
         openElements[job.number] = left > 1 ? left - 1 : nil
         guard left == 1 else { return }
         // Those that run are just ending. If this fails, those that have not started find nothing to do.
-        let command = SlurmCommands.cancelWaiting(SlurmJobID(job).job)
+        let array = SlurmJobID(job).job
+        let now = sl_monotonic_ns()
+        emptied = emptied.filter { now - $0.value < Self.endsWithin }
+        emptied[array] = now
+        let command = SlurmCommands.cancelWaiting(array)
         runner.run(command, environment: SlurmCommands.environment(environment)) { _ in }
     }
 
@@ -155,16 +163,30 @@ final class SlurmJobs: JobSystem {
 
     func close() { loop.cancel(timer: timer) }
 
-    /// A scancel that is under way gets its time.
+    /// A scancel that is under way gets its time, and so do elements that found nothing to do any more: whoever has left an
+    /// executor may remove its cache directory.
     func finish(then: @escaping () -> Void) {
-        guard !runner.isIdle else {
-            close()
-            return then()
+        let begin = sl_monotonic_ns()
+        let arrays = emptied.filter { begin - $0.value < Self.endsWithin }.keys.sorted()
+        close()
+        whenIdle { [unowned self] in
+            if arrays.isEmpty { then() } else { waitUntilGone(arrays, until: begin + Self.endsWithin, then: then) }
         }
+    }
+
+    private func whenIdle(_ then: @escaping () -> Void) {
+        guard !runner.isIdle else { return then() }
         runner.onIdle = { [unowned self] in
             runner.onIdle = {}
-            close()
             then()
+        }
+    }
+
+    private func waitUntilGone(_ arrays: [UInt32], until end: UInt64, then: @escaping () -> Void) {
+        let command = SlurmCommands.present(arrays)
+        runner.run(command, environment: SlurmCommands.environment(environment), limit: Self.endsWithin) { [unowned self] in
+            guard !$0.output.isEmpty, sl_monotonic_ns() < end else { return then() }
+            _ = loop.schedule(after: 50_000_000) { [unowned self] in waitUntilGone(arrays, until: end, then: then) }
         }
     }
 

@@ -37,6 +37,11 @@ public enum SlurmCommands {
     /// Takes the elements of an array that have not started out of the queue.
     public static func cancelWaiting(_ array: UInt32) -> [String] { ["scancel", "--state=PENDING", "--", "\(array)"] }
 
+    /// A line for whatever waits, runs or is ending of these arrays; none when they are gone.
+    public static func present(_ arrays: [UInt32]) -> [String] {
+        ["squeue", "--noheader", "--jobs=" + arrays.map(String.init).joined(separator: ","), "--format=%i"]
+    }
+
     public static let configuration = ["scontrol", "show", "config"]
 
     /// Limits on submitted jobs of a user's associations, if the site keeps them.

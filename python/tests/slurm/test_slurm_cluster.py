@@ -220,7 +220,8 @@ def test_what_a_call_prints_is_beside_its_entry(executor: SlurmClusterExecutor, 
 def test_nothing_is_left_beside_the_outcomes(cluster: Cluster, cache: str) -> None:
     with SlurmClusterExecutor(cache_directory=cache) as executor:
         assert list(executor.map(add, range(20))) == list(range(1, 21))
-    cluster.until(lambda: not cluster.queue())
+    # Elements whose calls others have run have come and gone, too: the directory may be removed.
+    assert not cluster.queue()
     assert {Path(name).suffix for name in os.listdir(cache)} == {".outcome"}
 
 

@@ -15,7 +15,9 @@ from slurm_site import site
 from swiftlet import SlurmClusterExecutor
 from work import EXECUTORLIB, SWIFTLET, identity
 
-CALLS = 50
+CALLS = 300
+FEW_CALLS = 50
+FEW = f"{SWIFTLET}, {FEW_CALLS} calls"
 LEAN = "executorlib, template without --get-user-env"
 BARE = "sbatch --array of `true`, bare"
 LEAN_TEMPLATE = """#!/bin/bash
@@ -28,21 +30,21 @@ LEAN_TEMPLATE = """#!/bin/bash
 {{command}}"""
 
 
-def per_second(executor: Executor) -> float:
+def per_second(executor: Executor, calls: int = CALLS) -> float:
     """Submits all, then takes every result."""
     with executor:
         start = time.perf_counter()
-        futures = [executor.submit(identity, index) for index in range(CALLS)]
+        futures = [executor.submit(identity, index) for index in range(calls)]
         values = [future.result() for future in futures]
         elapsed = time.perf_counter() - start
-    assert values == list(range(CALLS))
-    return CALLS / elapsed
+    assert values == list(range(calls))
+    return calls / elapsed
 
 
-def swiftlet_per_second() -> float:
+def swiftlet_per_second(calls: int = CALLS) -> float:
     """Nothing is asked for: the default script."""
     with tempfile.TemporaryDirectory() as directory:
-        return per_second(SlurmClusterExecutor(cache_directory=directory))
+        return per_second(SlurmClusterExecutor(cache_directory=directory), calls)
 
 
 def executorlib_per_second(template: str | None) -> float:
@@ -69,6 +71,7 @@ if __name__ == "__main__":
             "calls/s",
             [
                 Contestant(SWIFTLET, swiftlet_per_second),
+                Contestant(FEW, lambda: swiftlet_per_second(FEW_CALLS)),
                 Contestant(EXECUTORLIB, lambda: executorlib_per_second(None)),
                 Contestant(LEAN, lambda: executorlib_per_second(LEAN_TEMPLATE)),
                 Contestant(BARE, bare_per_second),
@@ -78,5 +81,5 @@ if __name__ == "__main__":
                 Goal(SWIFTLET, LEAN, "at least", 10, 5),
                 Goal(SWIFTLET, BARE, "at least", 1, 0.3),
             ],
-            rounds=3,
+            rounds=2,
         )

@@ -21,6 +21,16 @@ import Testing
         #expect(jobs.spec(call, directives, after: []).duration == 5)
     }
 
+    @Test func onlyATaskOfFluxsLooksWhetherFluxIsThere() {
+        var directives = Attributes()
+        func looks() -> Bool {
+            jobs.spec(call, directives, after: []).environment.contains { $0.name == "SWIFTLET_ENDS_WITH_PARENT" }
+        }
+        #expect(looks())
+        directives[integer: "nesting"] = 1
+        #expect(!looks())
+    }
+
     @Test func ranksOfAScriptAreStartedInItsInstance() {
         var directives = Attributes()
         directives[integer: "cores"] = 2

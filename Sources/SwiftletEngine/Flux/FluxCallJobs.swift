@@ -36,6 +36,8 @@ struct FluxCallJobs: Sendable {
             spec.options["exit-timeout"] = "none"
         } else {
             spec.options["pmi"] = "off"
+            // Where the broker is killed, tasks are left: the call's process looks after that.
+            spec.environment.append((name: "SWIFTLET_ENDS_WITH_PARENT", value: "1"))
         }
         return spec
     }

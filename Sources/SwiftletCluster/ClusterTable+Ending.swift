@@ -66,7 +66,7 @@ extension ClusterTable {
     private mutating func remove(_ id: EntryID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         if let job = entry.state.job { jobs[job] = nil }
-        if case .queued = entry.state { freeRoom() }
+        if case .queued = entry.state { queuedJobs -= 1 }
         for input in entry.inputs { readers[input]?.removeAll { $0 == id } }
     }
 

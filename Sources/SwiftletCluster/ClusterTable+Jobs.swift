@@ -24,9 +24,6 @@ extension ClusterTable {
             case .ended(let reason):
                 missing(id, job, reason, at: now)
                 over.append(id)
-            case .refused(let reason):
-                missing(id, job, reason, at: now)
-                over.append(id)
             case .unknown:
                 missing(id, job, "\(limits.system) does not know it any more", at: now)
                 over.append(id)
@@ -37,7 +34,7 @@ extension ClusterTable {
 
     private mutating func missing(_ id: EntryID, _ job: JobID, _ reason: String?, at now: Instant) {
         let isForeign = if case .foreign = entries[id]!.state { true } else { false }
-        if !isForeign { freeRoom() }
+        if !isForeign { queuedJobs -= 1 }
         jobs[job] = nil
         entries[id]!.state = .missing(job, until: now.advanced(by: limits.visibleWithin), reason: reason, isForeign: isForeign)
         nextCheck = min(nextCheck ?? .distantFuture, now.advanced(by: min(limits.checkInterval, limits.visibleWithin)))
@@ -45,11 +42,6 @@ extension ClusterTable {
 
     func waitsForNobody(_ state: State) -> Bool {
         if case .foreign(nil) = state { true } else { false }
-    }
-
-    mutating func freeRoom() {
-        queuedJobs -= 1
-        if !waitingForRoom.isEmpty { fillRoom() }
     }
 
     mutating func appeared(_ id: EntryID, _ end: EntryEnd, into actions: inout [ClusterAction]) {
@@ -117,7 +109,8 @@ extension ClusterTable {
     /// The next moment at which something is due by time alone.
     mutating func armWake(into actions: inout [ClusterAction]) {
         guard !isFinished else { return }
-        let times = [groupOrder.isEmpty ? nil : gatheredUntil, nextCheck, isQuerying ? nil : nextQuery, retryAt]
+        let gathered = groupOrder.isEmpty || !limits.areKnown ? nil : gatheredUntil
+        let times = [gathered, nextCheck, isQuerying ? nil : nextQuery, retryAt, roomGrowsAt]
         guard let next = times.compactMap({ $0 }).min() else { return }
         guard next != armedWake else { return }
         armedWake = next

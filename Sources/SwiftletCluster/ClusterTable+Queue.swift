@@ -3,8 +3,11 @@ import SwiftletModel
 
 // How gathered calls get into the queue of the system.
 extension ClusterTable {
-    /// How long after the system took no more jobs it is tried again, where no job ends before.
-    private static let retryAfter: UInt64 = 30_000_000_000
+    /// How long after the system took no more jobs it is tried again, where no job of ours ends before: twice as long each time.
+    private static let retryAfter: (first: UInt64, longest: UInt64) = (1_000_000_000, 32_000_000_000)
+
+    /// How long ends of jobs are gathered until their room is used again: elements of an array end in quick succession.
+    private static let roomGathering: UInt64 = 200_000_000
 
     /// How long what is ready waits for the store's answers about what may join it.
     private static let longestLook: UInt64 = 1_000_000_000
@@ -12,7 +15,8 @@ extension ClusterTable {
     /// Queues what has been gathered long enough: 50 ms without a submit, a full array, or somebody waits.
     mutating func flush(at now: Instant, into actions: inout [ClusterAction]) {
         if let retryAt, retryAt <= now { fillRoom() }
-        guard !groupOrder.isEmpty else { return }
+        if let roomGrowsAt, roomGrowsAt <= now { growRoom(at: now) }
+        guard !groupOrder.isEmpty, limits.areKnown else { return }
         // What the store is still looking at will most likely join: a slow one must not tear an array apart.
         let until = gatheredUntil ?? now
         let isSettled = looking == 0 || max(until, lastFlush ?? until).advanced(by: Self.longestLook) <= now
@@ -37,7 +41,7 @@ extension ClusterTable {
         let dependencies = group.dependencies.filter { job in jobs[job].map { entries[$0]?.state.job == job } ?? false }
         var rest = members[...]
         while !rest.isEmpty {
-            let room = min(limits.arraySize, limits.jobs - queuedJobs)
+            let room = min(limits.arraySize, min(limits.jobs, self.room?.jobs ?? .max) - queuedJobs)
             guard room > 0, retryAt == nil else {
                 for id in rest { wait(id) }
                 return
@@ -58,6 +62,22 @@ extension ClusterTable {
         waitingForRoom.append(id)
     }
 
+    /// Jobs have ended, and others may be about to: what waits for their room goes together.
+    mutating func roomIsFree(at now: Instant) {
+        guard !waitingForRoom.isEmpty else { return }
+        let due = now.advanced(by: queuedJobs == 0 ? 0 : Self.roomGathering)
+        retryAt = min(retryAt ?? due, due)
+    }
+
+    /// When more is tried than the system has been found to take; nil: nothing waits for that.
+    var roomGrowsAt: Instant? { waitingForRoom.isEmpty ? nil : room?.growsAt }
+
+    private mutating func growRoom(at now: Instant) {
+        room?.grow(at: now)
+        if let jobs = room?.jobs, jobs >= limits.jobs { room = nil }
+        fillRoom()
+    }
+
     /// Lets those that wait for room try again.
     mutating func fillRoom() {
         retryAt = nil
@@ -71,6 +91,7 @@ extension ClusterTable {
 
     mutating func queued(_ batch: BatchID, _ ids: [JobID], into actions: inout [ClusterAction]) {
         guard let members = batches.removeValue(forKey: batch) else { return }
+        refusals = 0
         for (id, job) in zip(members, ids) {
             guard entries[id]?.state == .queueing(batch) else { continue }
             entries[id]!.state = .queued(job)
@@ -89,7 +110,18 @@ extension ClusterTable {
     ) {
         guard let members = batches.removeValue(forKey: batch) else { return }
         queuedJobs -= members.count
-        if refusal.isTemporary { retryAt = now.advanced(by: Self.retryAfter) }
+        if refusal.isForLackOfRoom { room = LearnedRoom(beside: queuedJobs, refused: members.count, after: room, at: now) }
+        // Fewer may fit right now.
+        let mayBeFewer = refusal.isForLackOfRoom && members.count > 1
+        if refusal.isTemporary {
+            let pause = min(Self.retryAfter.first << UInt64(min(refusals, 10)), Self.retryAfter.longest)
+            retryAt = mayBeFewer ? now : now.advanced(by: pause)
+            if !mayBeFewer { refusals += 1 }
+        }
+        // They keep their place before those that came later.
+        let later = waitingForRoom
+        waitingForRoom = []
+        defer { waitingForRoom += later }
         for id in members where entries[id]?.state == .queueing(batch) {
             if refusal.isTemporary && !entries[id]!.tasks.isEmpty {
                 wait(id)

@@ -65,6 +65,10 @@ public struct ClusterTable {
     var looking = 0
     /// Jobs in the queue, or on their way into it.
     var queuedJobs = 0
+    /// How many the system has been found to take, where that is less than it says.
+    var room: LearnedRoom?
+    /// How often in a row it took not even a single job.
+    var refusals = 0
     var unended = 0
 
     var isHurried = false
@@ -84,6 +88,7 @@ public struct ClusterTable {
 
     /// Takes in an event and appends what is to be done, in order.
     public mutating func handle(_ event: ClusterEvent, at now: Instant, into actions: inout [ClusterAction]) {
+        let queuedBefore = queuedJobs
         switch event {
         case .submit(let task, let entry, let request, let inputs):
             submit(task, entry, request: request, inputs: inputs, at: now, into: &actions)
@@ -103,6 +108,8 @@ public struct ClusterTable {
         case .shutdown(let cancelWaiting): shutdown(cancelWaiting: cancelWaiting, into: &actions)
         case .timePassed: break
         }
+        // What was refused was not in the queue.
+        if case .refused = event {} else if queuedJobs < queuedBefore { roomIsFree(at: now) }
         flush(at: now, into: &actions)
         look(at: now, into: &actions)
         detachIfDone(into: &actions)

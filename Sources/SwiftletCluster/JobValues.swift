@@ -21,8 +21,6 @@ public enum JobStatus: Hashable, Sendable {
     case running
     /// It is over. The text says why where it ended before it was done: a time limit, memory, a node, somebody's cancel.
     case ended(String?)
-    /// It is over, and another one like it would end in the same way: the system can never give it what it asks for.
-    case refused(String)
     /// The system does not know it (any more).
     case unknown
 }
@@ -32,10 +30,13 @@ public struct JobRefusal: Error, Hashable, Sendable {
     public let reason: String
     /// It takes no more at present: they are tried again later. Otherwise the calls end with this reason.
     public let isTemporary: Bool
+    /// There is no room for so many: it may take fewer. Temporary, too.
+    public let isForLackOfRoom: Bool
 
-    public init(reason: String, isTemporary: Bool = false) {
+    public init(reason: String, isTemporary: Bool = false, isForLackOfRoom: Bool = false) {
         self.reason = reason
-        self.isTemporary = isTemporary
+        self.isTemporary = isTemporary || isForLackOfRoom
+        self.isForLackOfRoom = isForLackOfRoom
     }
 }
 
@@ -43,6 +44,8 @@ public struct JobRefusal: Error, Hashable, Sendable {
 public struct JobLimits: Hashable, Sendable {
     /// The name under which its jobs stand in claims.
     public var system: String
+    /// The system has said how far it goes; before that nothing is queued.
+    public var areKnown = true
     /// Jobs can wait for other jobs. Otherwise a call is queued when its inputs have ended.
     public var hasDependencies: Bool
     /// The most calls of one batch; 1: no arrays.

@@ -6,6 +6,8 @@ import SwiftletModel
 struct ClusterTrace {
     var table: ClusterTable
     var milliseconds: UInt64 = 0
+    /// The entries of each submission so far.
+    private(set) var submitted: [[UInt32]] = []
 
     init(_ change: (inout JobLimits) -> Void = { _ in }) {
         var limits = JobLimits(system: "test", arraySize: 3)
@@ -16,6 +18,7 @@ struct ClusterTrace {
     mutating func handle(_ event: ClusterEvent) -> [ClusterAction] {
         var actions: [ClusterAction] = []
         table.handle(event, at: Instant(nanoseconds: milliseconds * 1_000_000), into: &actions)
+        for case .submit(_, _, let entries, _) in actions { submitted.append(entries.map(\.rawValue)) }
         return actions.filter { if case .wake = $0 { false } else { true } }
     }
 

@@ -49,19 +49,18 @@ import Testing
         }
     }
 
-    @Test mutating func aJobThatNoneCanBeIsTheEndWhereNoAgentIsThere() {
-        var others = places
-        let reason = "unsatisfiable request"
-        #expect(places.cannotRun(JobID(7, index: 0), reason, at: at(0)) == [.cancel([JobID(7, index: 1)]), .giveUp(reason)])
-        others.came(1, at: at(0))
-        #expect(others.cannotRun(JobID(7, index: 0), reason, at: at(0)) == [.wake(at: at(2))])
-    }
-
     @Test mutating func aRefusalForGoodIsTheEnd() {
         #expect(places.refused([0], JobRefusal(reason: "full", isTemporary: true), at: at(0)) == [.wake(at: at(10))])
         #expect(
             places.refused([0], JobRefusal(reason: "no such partition"), at: at(1))
                 == [.cancel([JobID(7, index: 0), JobID(7, index: 1)]), .giveUp("no such partition")])
+    }
+
+    @Test mutating func whereSoManyAreTooManyFewerAreTried() {
+        let full = JobRefusal(reason: "AssocMaxSubmitJobLimit", isForLackOfRoom: true)
+        #expect(places.refused([0, 1], full, at: at(0)) == [.queue([0]), .wake(at: at(10))])
+        #expect(places.refused([0], full, at: at(1)) == [.wake(at: at(10))])
+        #expect(places.timePassed(at: at(10)) == [.queue([1]), .wake(at: at(11))])
     }
 
     @Test mutating func whenItClosesOnlyJobsWithoutAgentsAreTakenOutOfTheQueue() {

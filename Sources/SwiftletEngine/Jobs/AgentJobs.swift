@@ -42,7 +42,10 @@ final class AgentJobs {
     }
 
     /// Queues a job for each place, all at once.
-    func start() { carryOut(places.start()) }
+    func start() {
+        guard !system.limits.areKnown else { return carryOut(places.start()) }
+        system.onLimits = { [unowned self] _ in carryOut(places.start()) }
+    }
 
     func came(_ node: Int) {
         places.came(node, at: now)
@@ -105,8 +108,9 @@ final class AgentJobs {
         for action in actions {
             switch action {
             case .queue(let nodes):
-                for start in stride(from: 0, to: nodes.count, by: Self.batchLimit) {
-                    queue(Array(nodes[start..<min(nodes.count, start + Self.batchLimit)]))
+                let most = min(Self.batchLimit, max(1, system.limits.arraySize))
+                for start in stride(from: 0, to: nodes.count, by: most) {
+                    queue(Array(nodes[start..<min(nodes.count, start + most)]))
                 }
             case .cancel(let jobs): system.cancel(jobs)
             case .lost(let node, let reason): if let agent = engine.agents[node] { engine.agentIsGone(agent, reason) }
@@ -172,7 +176,6 @@ final class AgentJobs {
             case .waiting(let reason): waits[job] = reason
             case .running: break
             case .ended(let reason): carryOut(places.ended(job, reason ?? "job \(job) has ended", at: now))
-            case .refused(let reason): carryOut(places.cannotRun(job, reason, at: now))
             case .unknown:
                 carryOut(places.ended(job, "\(system.limits.system) does not know job \(job) any more", at: now))
             }

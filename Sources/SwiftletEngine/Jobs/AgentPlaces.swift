@@ -46,7 +46,7 @@ struct AgentPlaces {
     func job(of place: Int) -> JobID? { places[place].job }
     func hasAgent(_ place: Int) -> Bool { places[place].came != nil }
 
-    mutating func start() -> [AgentPlacesAction] { [.queue(Array(places.indices))] }
+    func start() -> [AgentPlacesAction] { isClosed ? [] : [.queue(Array(places.indices))] }
 
     /// The jobs of these places are in the queue.
     mutating func queued(_ indices: [Int], _ jobs: [JobID]) -> [AgentPlacesAction] {
@@ -57,8 +57,10 @@ struct AgentPlaces {
 
     mutating func refused(_ indices: [Int], _ refusal: JobRefusal, at now: Instant) -> [AgentPlacesAction] {
         guard refusal.isTemporary else { return giveUp(refusal.reason) }
-        for index in indices { places[index].due = now.advanced(by: Self.retryAfter) }
-        return wake()
+        // Where there is no room for all of them, half of them may fit.
+        let fewer = refusal.isForLackOfRoom ? Array(indices.prefix(indices.count / 2)) : []
+        for index in indices.dropFirst(fewer.count) { places[index].due = now.advanced(by: Self.retryAfter) }
+        return (fewer.isEmpty ? [] : [.queue(fewer)]) + wake()
     }
 
     /// An agent has said which place it is for.
@@ -77,14 +79,6 @@ struct AgentPlaces {
         guard let index = place(of: job), !isClosed else { return [] }
         if places[index].came != nil { return [.lost(index, reason)] }
         return again(index, hasFailed: true, reason, at: now)
-    }
-
-    /// The system says that a job can never run, as no other one like it could.
-    mutating func cannotRun(_ job: JobID, _ reason: String, at now: Instant) -> [AgentPlacesAction] {
-        guard let index = place(of: job), !isClosed else { return [] }
-        if hasAgents { return again(index, hasFailed: true, reason, at: now) }
-        places[index] = Place()
-        return giveUp(reason)
     }
 
     mutating func timePassed(at now: Instant) -> [AgentPlacesAction] {

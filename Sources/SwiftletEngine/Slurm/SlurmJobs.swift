@@ -71,6 +71,7 @@ final class SlurmJobs: JobSystem {
         environment = configuration.environment
         user = configuration.user
         note = { [unowned engine] in engine.note($0) }
+        limits.areKnown = false
         if let time = configuration.visibleWithin { limits.visibleWithin = time }
         render = { [unowned engine] batch, jobs, answer in
             engine.render(batch.templateVariables, request: jobs.request, answer: answer)
@@ -207,7 +208,7 @@ final class SlurmJobs: JobSystem {
         case .submitted(let ticket, let job): submitted(ticket, job)
         case .refused(let ticket, let words):
             end(ticket, .failure(JobRefusal(reason: "sbatch refused the job: \(words)")))
-        case .held(let ticket, let words): end(ticket, .failure(JobRefusal(reason: words, isTemporary: true)))
+        case .held(let ticket, let words): end(ticket, .failure(JobRefusal(reason: words, isForLackOfRoom: true)))
         case .reported(let reports): reported(reports)
         case .forgotten(let jobs): onChange(Dictionary(uniqueKeysWithValues: jobs.map { (JobID($0), .unknown) }))
         case .unreachable(let words):
@@ -315,6 +316,7 @@ final class SlurmJobs: JobSystem {
 
     private func learn(_ site: SlurmLimits) {
         self.site = site
+        limits.areKnown = true
         limits.arraySize = min(site.arraySize, Self.largestArray)
         limits.jobs = site.submittedJobs ?? .max
         log.write("Slurm takes arrays of \(site.arraySize) and \(site.submittedJobs.map(String.init) ?? "any number of") jobs")

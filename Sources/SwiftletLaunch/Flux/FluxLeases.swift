@@ -227,10 +227,8 @@ public struct FluxLeases: Sendable {
         }
     }
 
-    private func placesPerNode(_ shape: Shape) -> Int {
-        let places = coresPerNode / max(1, shape.cores)
-        return max(1, shape.gpus > 0 ? min(places, gpusPerNode / shape.gpus) : places)
-    }
+    /// GPUs are shown by Flux to the job as a whole: such a lease has one place.
+    private func placesPerNode(_ shape: Shape) -> Int { shape.gpus > 0 ? 1 : max(1, coresPerNode / max(1, shape.cores)) }
 
     private mutating func add(_ shape: Shape, places: Int, at now: Instant, into actions: inout [Action]) {
         lastLease += 1

@@ -20,6 +20,7 @@ public struct SlurmLimits: Hashable, Sendable {
     ///   - configuration: `scontrol show config`. `MaxArraySize` is one more than the largest index; `MaxJobCount` is shared by all users.
     ///   - associations: `SlurmCommands.limits`, empty where the site has no accounting.
     public init(configuration: String, associations: String) {
+        let arrayTasks = "max_array_tasks="
         var values: [String: Int] = [:]
         mpi = nil
         for line in configuration.split(separator: "\n") {
@@ -27,11 +28,15 @@ public struct SlurmLimits: Hashable, Sendable {
             if parts.count == 2, parts[0].trimmed == "MpiDefault" {
                 mpi = parts[1].trimmed == "none" ? nil : String(parts[1].trimmed)
             }
+            if parts.count == 2, parts[0].trimmed == "SchedulerParameters" {
+                let words = parts[1].split { $0 == "," || $0 == " " }.filter { $0.hasPrefix(arrayTasks) }
+                values[arrayTasks] = words.last.flatMap { Int($0.dropFirst(arrayTasks.utf8.count)) }
+            }
             if parts.count == 2, let number = Int(parts[1].trimmed) { values[String(parts[0].trimmed)] = number }
         }
         let submitted = associations.split(separator: "\n").flatMap { $0.split(separator: "|") }.compactMap { Int($0) }
         // An array of one element is still possible where arrays are switched off: it is not made one.
-        arraySize = max(1, (values["MaxArraySize"] ?? 1001) - 1)
+        arraySize = max(1, min((values["MaxArraySize"] ?? 1001) - 1, values[arrayTasks] ?? .max))
         submittedJobs = (submitted + [values["MaxJobCount"]].compactMap { $0 }).filter { $0 > 0 }.min()
     }
 }

@@ -113,6 +113,8 @@ import Testing
         #expect(SlurmLimits(configuration: configuration, associations: "500|\n|2000\n").submittedJobs == 500)
         #expect(SlurmLimits(configuration: "", associations: "") == SlurmLimits(arraySize: 1000, submittedJobs: nil))
         #expect(SlurmLimits(configuration: "MaxArraySize = 0\n", associations: "").arraySize == 1)
+        let tasks = "SchedulerParameters = bf_interval=1,max_array_tasks=20,nohold_on_prolog_fail\n"
+        #expect(SlurmLimits(configuration: tasks + configuration, associations: "").arraySize == 20)
     }
 
     @Test(arguments: ["17", "17_3"]) func jobNumbers(text: String) { #expect(SlurmJobID(text)?.description == text) }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -72,6 +73,18 @@ class Cluster:
             raise NoSlurmHere(done.stderr.strip())
         if done.returncode:
             raise RuntimeError(f"the test cluster did not start:\n{done.stderr}")
+
+    def restart_controller(self, configuration: str | None = None) -> None:
+        """As a site does it: what it knows of jobs is on disk. (Killed, it forgets the last seconds.)
+
+        With `configuration` these lines are appended to slurm.conf from now on.
+        """
+        if configuration is not None:
+            self._environment["SLURM_TEST_CONF"] = configuration
+        pid = int((self.directory / "run" / "slurmctld.pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.until(lambda: not Path(f"/proc/{pid}").exists())
+        self.up()
 
     def down(self) -> None:
         """Ends it, unless the caller chose its directory."""

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How many calls a second in a Flux instance, and how long does one call take?
 
-Needs the command `flux`, and for the peer Flux's Python bindings. Outside an instance this starts one.
+Outside an instance this starts one, with the machine's own cores.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import Executor
 
-if "FLUX_URI" not in os.environ:
-    os.execvp("flux", ["flux", "start", sys.executable, *sys.argv])
-
 from executorlib import FluxClusterExecutor as ExecutorlibCluster
 from executorlib import FluxJobExecutor as Executorlib
 
+from flux_site import in_instance
 from race import Contestant, Goal, race
 from swiftlet import FluxClusterExecutor, FluxJobExecutor
 from work import identity
@@ -65,6 +61,7 @@ def bare_jobs(calls: int) -> float:
 
 
 if __name__ == "__main__":
+    in_instance()
     race(
         "No-op calls in a Flux instance",
         "calls/s",

@@ -24,6 +24,9 @@ extension ClusterTable {
             case .ended(let reason):
                 missing(id, job, reason, at: now)
                 over.append(id)
+            case .refused(let reason):
+                missing(id, job, reason, at: now)
+                over.append(id)
             case .unknown:
                 missing(id, job, "\(limits.system) does not know it any more", at: now)
                 over.append(id)

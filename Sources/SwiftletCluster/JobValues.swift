@@ -21,6 +21,8 @@ public enum JobStatus: Hashable, Sendable {
     case running
     /// It is over. The text says why where it ended before it was done: a time limit, memory, a node, somebody's cancel.
     case ended(String?)
+    /// It is over, and another one like it would end in the same way: the system can never give it what it asks for.
+    case refused(String)
     /// The system does not know it (any more).
     case unknown
 }

@@ -129,6 +129,10 @@ extension Engine {
         case .relayAck:
             var reader = ByteReader(body)
             worker?.link.acknowledged(Int(clamping: try reader.integer(UInt64.self)))
+        case .memoryExceeded:
+            var reader = ByteReader(body)
+            let used = try reader.integer(UInt64.self)
+            workers[WorkerID(UInt32(truncatingIfNeeded: header.id))].map { usesTooMuch($0, used: used) }
         case .heartbeat: break
         default: throw WireError("unexpected frame of type \(header.type) from an agent")
         }

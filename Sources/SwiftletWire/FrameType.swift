@@ -71,6 +71,7 @@ public enum FrameType: UInt8, Sendable {
 
     case fluxSubmit = 100
     case fluxSubmitted = 101
+    case memoryExceeded = 102
 
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {

@@ -49,6 +49,14 @@ import Testing
         }
     }
 
+    @Test mutating func aJobThatNoneCanBeIsTheEndWhereNoAgentIsThere() {
+        var others = places
+        let reason = "unsatisfiable request"
+        #expect(places.cannotRun(JobID(7, index: 0), reason, at: at(0)) == [.cancel([JobID(7, index: 1)]), .giveUp(reason)])
+        others.came(1, at: at(0))
+        #expect(others.cannotRun(JobID(7, index: 0), reason, at: at(0)) == [.wake(at: at(2))])
+    }
+
     @Test mutating func aRefusalForGoodIsTheEnd() {
         #expect(places.refused([0], JobRefusal(reason: "full", isTemporary: true), at: at(0)) == [.wake(at: at(10))])
         #expect(

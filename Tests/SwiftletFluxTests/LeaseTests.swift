@@ -132,11 +132,12 @@ private func start(_ worker: UInt32, on lease: UInt32, place: Int) -> FluxLeases
         #expect(table.want(2...2, wide) == [.end(LeaseID(1)), .submit(LeaseID(2), wide, places: 1)])
     }
 
-    @Test func withGPUsALeaseHasOnePlace() {
+    @Test func aLeaseHasNoMorePlacesThanItsNodeHasGPUs() {
         var table = Table()
-        let shape = FluxLeases.Shape(cores: 1, gpus: 1)
-        #expect(
-            table.want(1...2, shape) == [.submit(LeaseID(1), shape, places: 1), .submit(LeaseID(2), shape, places: 1)])
+        let one = FluxLeases.Shape(cores: 1, gpus: 1), three = FluxLeases.Shape(cores: 1, gpus: 3)
+        #expect(table.want(1...3, one) == [.submit(LeaseID(1), one, places: 2), .submit(LeaseID(2), one, places: 1)])
+        // What no node has Flux is to refuse.
+        #expect(table.want(4...4, three) == [.submit(LeaseID(3), three, places: 1)])
     }
 
     /// Whatever happens, every worker is started exactly once, on a place of its own, and everything goes back in the end.

@@ -62,15 +62,17 @@ def options(extra: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def not_understood(extra: Iterable[str], template: str | None) -> str | None:
-    """A warning about the keys that neither sbatch nor the template knows; None if there are none."""
-    strange = [
-        key for key in extra if key not in OPTIONS and key not in OURS and not _mentions(template, key)
-    ]
+def not_understood(
+    extra: Iterable[str], template: str | None, known: frozenset[str] = OPTIONS | frozenset(OURS)
+) -> str | None:
+    """A warning about the keys that neither the system (``known``) nor the template knows; None if there are
+    none.
+    """
+    strange = [key for key in extra if key not in known and not _mentions(template, key)]
     if not strange:
         return None
     text = f"The following keys are not recognized and cannot be validated: {sorted(strange)}"
-    hints = {key: difflib.get_close_matches(key, [*KEYS, *sorted(OPTIONS)], 1, 0.75) for key in strange}
+    hints = {key: difflib.get_close_matches(key, [*KEYS, *sorted(known)], 1, 0.75) for key in strange}
     for key, close in hints.items():
         if close:
             text += f"; did you mean {close[0]!r} instead of {key!r}?"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from swiftlet import _flux_instance
 from swiftlet._addresses import listening_address
 from swiftlet._engine_process import find_binary
-from swiftlet._errors import ResourceError
+from swiftlet._errors import ResourceError, ResourceUnavailableError
 from swiftlet._flux_submit import FluxSubmitter
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
@@ -26,7 +26,19 @@ if TYPE_CHECKING:
 
 class _Policy(Policy):
     owner = "FluxJobExecutor"
-    honoured = EVERYWHERE | {"cores", "exclusive", "gpus_per_core", "mpi_result", "num_nodes", "step"}
+    honoured = EVERYWHERE | {
+        "cores",
+        "exclusive",
+        "gpus_per_core",
+        "memory_max",
+        "mpi_result",
+        "num_nodes",
+        "step",
+    }
+
+    def __init__(self, own_jobs: bool) -> None:
+        """``own_jobs``: each call or worker is a job of its own."""
+        self._own_jobs = own_jobs
 
     def refuse_options(self, **options: Any) -> None:
         """Flux never puts more ranks on cores than there are."""
@@ -44,6 +56,13 @@ class _Policy(Policy):
             raise ResourceError(
                 f"num_nodes={resources.num_nodes} is more than cores={resources.cores}: "
                 "each node needs a rank"
+            )
+        is_job = self._own_jobs or resources.cores > 1 or resources.exclusive or resources.step
+        if is_job and resources.memory_max is not None:
+            raise ResourceUnavailableError(
+                f"resource_dict['memory_max'] = {resources.memory_max!r} cannot be kept for a Flux job of "
+                "its own (cores > 1, exclusive, step, flux_executor_nesting, flux_log_files): Flux limits no "
+                "memory; leave it out"
             )
 
     def request(self, resources: Resources) -> Mapping[str, Any]:
@@ -119,7 +138,7 @@ class FluxJobExecutor(InteractiveExecutor):
             openmpi_oversubscribe=openmpi_oversubscribe,
         )
         self._instance = None if options.only_draws else _flux_instance.instance()
-        super().__init__(options, _Policy())
+        super().__init__(options, _Policy(flux_executor_nesting or flux_log_files))
         if self._instance is not None and self._submits:
             assert self._session is not None
             FluxSubmitter(flux_executor, self._instance.uri, self._session.connection)

@@ -8,8 +8,6 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from swiftlet import _slurm_allocation
-from swiftlet._addresses import listening_address
 from swiftlet._cluster_connection import RenderingConnection
 from swiftlet._engine_process import find_binary
 from swiftlet._options import Options
@@ -35,11 +33,12 @@ class JobPool(Session):
         base: Resources,
         options: Options,
         directory: str,
+        address: str | None,
         launcher: Settings,
         directives: Settings,
     ) -> None:
         """``count`` workers, as jobs of ``system`` with these ``directives``; tickets for them are in
-        ``directory``. ``AllocationError`` if no address is found at which the nodes reach this machine.
+        ``directory``. ``address``: at which the nodes reach this machine; None if they are this machine.
         """
         self._directives = directives
         self.resources_of: dict[int, Resources] = {}
@@ -63,9 +62,7 @@ class JobPool(Session):
                 "engine": find_binary(),
                 "job_directory": os.path.join(directory, f".swiftlet-workers-{uuid.uuid4().hex}"),
                 "nodes": [f"name=worker{index} cores={cores} up=0" for index in range(count)],
-                "listen_address": listening_address(
-                    _slurm_allocation.controllers(), options.hostname_localhost
-                ),
+                **({} if address is None else {"listen_address": address}),
             },
             groups=groups_of_ranks,
             requests=_of_a_worker,

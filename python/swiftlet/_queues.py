@@ -58,17 +58,17 @@ class Queue:
 class Queues:
     """The queues of one cluster.
 
-    ``ValueError`` if there is no description in the directory or it is not one of Slurm;
+    ``ValueError`` if there is no description in the directory or it is not one of ``system`` (SLURM or FLUX);
     ``ModuleNotFoundError`` without PyYAML.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, system: str = "SLURM") -> None:
         self._directory = Path(directory).resolve()
         description = self._read()
         kind = str(description.get("queue_type", "")).upper()
-        if kind != "SLURM":
+        if kind != system:
             raise ValueError(
-                f"{self._directory}: queue_type is {kind or 'missing'}; this executor needs SLURM"
+                f"{self._directory}: queue_type is {kind or 'missing'}; this executor needs {system}"
             )
         queues = description.get("queues")
         if not isinstance(queues, Mapping) or not queues:

@@ -3,89 +3,56 @@
 
 from __future__ import annotations
 
-import functools
 import getpass
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from swiftlet import _batch_options, _entries, _mpi
+from swiftlet import _batch_options, _entries, _mpi, _slurm_allocation
+from swiftlet._addresses import listening_address
+from swiftlet._batch_policy import BatchPolicy
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
-from swiftlet._cluster_session import ClusterSession
 from swiftlet._errors import MPIUnavailableError, ResourceError
 from swiftlet._job_pool import JobPool, worker_count
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
-from swiftlet._queues import Queue, Queues
-from swiftlet._resources import Resources, checked, copied, directives
-from swiftlet._template import Template, variables
+from swiftlet._queues import Queues
+from swiftlet._resources import Resources, directives
 
 if TYPE_CHECKING:
+    from swiftlet._cluster_session import ClusterSession
     from swiftlet._connection import Settings
     from swiftlet._resources import ResourceDict
 
 
-class _Policy(ClusterPolicy):
+class _Policy(BatchPolicy):
     owner = "SlurmClusterExecutor"
-    honoured = (ClusterPolicy.honoured - {"restart_limit"}) | {
-        "cores",
-        "exclusive",
-        "gpus_per_core",
-        "memory_max",
-        "mpi_result",
-        "num_nodes",
-        "openmpi_oversubscribe",
-        "slurm_cmd_args",
-        "submission_template",
-    }
+    honoured = frozenset(
+        {
+            "cores",
+            "exclusive",
+            "gpus_per_core",
+            "memory_max",
+            "mpi_result",
+            "num_nodes",
+            "openmpi_oversubscribe",
+            "slurm_cmd_args",
+            "submission_template",
+        }
+    )
     options = ClusterPolicy.options | {"openmpi_oversubscribe"}
-
-    def __init__(self, queues: Queues | None, warm: bool) -> None:
-        self._queues = queues
-        if warm:
-            self.honoured = self.honoured | {"restart_limit"}
-
-    def read(self, resources: Mapping[str, Any] | None) -> dict[str, Any]:
-        known, unknown = copied(resources)
-        values = {key: checked(key, value) for key, value in known.items()}
-        template = values.get("submission_template")
-        strange = (
-            None
-            if self._queues
-            else _batch_options.not_understood((key for key in unknown if key != "queue"), template)
-        )
-        if strange:
-            warnings.warn(strange, UserWarning, stacklevel=5)
-        return {**values, **unknown}
+    known = _batch_options.OPTIONS | frozenset(_batch_options.OURS)
 
     def check(self, resources: Resources, limit: int | None) -> None:
         """``ResourceError`` for what Slurm can never be asked for."""
-        super().check(resources, limit)
         _batch_options.options(resources.extra)
-        queue = self.queue(resources)
-        if queue is not None:
-            queue.check(resources)
-        elif resources.submission_template is not None:
-            compiled(resources.submission_template)
+        super().check(resources, limit)
 
-    def queue(self, resources: Resources) -> Queue | None:
-        """Which of pysqa's queues a call goes to; None where there is no description of queues."""
-        name = resources.extra.get("queue")
-        if self._queues is not None:
-            return self._queues[name]
-        if name is not None:
-            raise ResourceError(
-                f"Named queues are only available when pysqa_config_directory is set; queue={name!r} cannot "
-                "be honoured. A partition of Slurm is chosen by the key 'partition'."
-            )
-        return None
-
-
-@functools.lru_cache(maxsize=64)
-def compiled(template: str) -> Template:
-    """The template, read once."""
-    return Template(template)
+    def check_queue(self, name: Any) -> None:
+        raise ResourceError(
+            f"Named queues are only available when pysqa_config_directory is set; queue={name!r} cannot "
+            "be honoured. A partition of Slurm is chosen by the key 'partition'."
+        )
 
 
 class SlurmClusterExecutor(ClusterExecutor):
@@ -157,8 +124,7 @@ class SlurmClusterExecutor(ClusterExecutor):
             self._rules,
         )
         if self._session is not None:
-            session = cast("ClusterSession | JobPool", self._session)
-            session.connection.render = functools.partial(_script, self._rules, session.resources_of)
+            self._rules.render_for(cast("ClusterSession | JobPool", self._session))
 
     def _pool(self, directory: str) -> JobPool:
         resources = self._resources
@@ -175,6 +141,7 @@ class SlurmClusterExecutor(ClusterExecutor):
             base=resources,
             options=self._options,
             directory=directory,
+            address=listening_address(_slurm_allocation.controllers(), self._options.hostname_localhost),
             launcher=self._launcher_settings(),
             directives=wanted,
         )
@@ -192,11 +159,12 @@ class SlurmClusterExecutor(ClusterExecutor):
         return {"user": user, "visible_within": 90.0 if _entries.is_remote(directory) else 2.0}
 
     def _directives(self, resources: Resources) -> Settings:
-        return slurm_directives(resources, self._rules.queue(resources), self._pmi_mode, self._oversubscribe)
+        template = self._rules.template(resources)
+        return slurm_directives(resources, template, self._pmi_mode, self._oversubscribe)
 
 
 def slurm_directives(
-    resources: Resources, queue: Queue | None, pmi_mode: str | None, oversubscribe: bool
+    resources: Resources, template: str | None, pmi_mode: str | None, oversubscribe: bool
 ) -> Settings:
     """The attributes of REQUEST as the engine's Slurm reads them."""
     found = {**directives(resources), "batch_options": _batch_options.options(resources.extra)}
@@ -206,8 +174,8 @@ def slurm_directives(
         found["mpi_library"] = library
     if oversubscribe or resources.openmpi_oversubscribe:
         found["oversubscribe"] = 1
-    if queue is not None:
-        found["submission_template"] = queue.template.text
+    if template is not None:
+        found["submission_template"] = template
     return found
 
 
@@ -217,19 +185,3 @@ def _mpi_library() -> str | None:
         return {"hydra": "pmi2", "openmpi": "pmix"}[_mpi.find().kind]
     except MPIUnavailableError:
         return None
-
-
-def _script(rules: _Policy, resources_of: Mapping[int, Resources], known: Mapping[str, Any]) -> str:
-    """The batch script of a call whose resources name a template or a queue."""
-    resources = resources_of[known["request"]]
-    values = variables(
-        resources,
-        command=known["command"],
-        job_name=known["job_name"],
-        directory=known["working_directory"],
-        dependencies=[int(job.partition("_")[0]) for job in known.get("dependencies", ())],
-    )
-    queue = rules.queue(resources)
-    if queue is not None:
-        return queue.template.render(queue.within_limits(values))
-    return compiled(resources.submission_template or "").render(values)

@@ -41,14 +41,17 @@ class Template:
             raise ResourceError(f"submission_template cannot be rendered: {error}") from error
 
 
+_DIRECTIVE = re.compile(r"#(SBATCH|\W*(flux|FLUX):)")
+
+
 def _whole(number: float | None) -> float | int | None:
     """4.0 as 4: a template writes ``--mem={{memory_max}}G``."""
     return int(number) if number is not None and number == int(number) else number
 
 
 def _with_quotes(script: str, directory: str) -> str:
-    """The script with the directory in quotes where a directive names it: sbatch splits these lines at
-    blanks, which executorlib refuses in paths.
+    """The script with the directory in quotes where a directive names it: sbatch and flux split these lines
+    at blanks, which executorlib refuses in paths.
     """
     if not re.search(r"\s", directory):
         return script
@@ -56,7 +59,7 @@ def _with_quotes(script: str, directory: str) -> str:
     lines = script.split("\n")
     for number, line in enumerate(lines):
         before, found, after = line.partition(directory)
-        if line.startswith("#SBATCH") and found and not before.endswith(("'", '"')):
+        if _DIRECTIVE.match(line) and found and not before.endswith(("'", '"')):
             rest, blank, more = after.partition(" ")
             lines[number] = f'{before}{quoted[:-1]}{rest}"{blank}{more}'
     return "\n".join(lines)

@@ -50,7 +50,7 @@ extension JobSystem {
     func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) { answer([:]) }
 
     func describe(_ batch: JobBatch, answer: @escaping (String) -> Void) {
-        answer(batch.calls.map { $0.command.map(ShellWord.quoted).joined(separator: " ") }.joined(separator: "\n"))
+        answer(batch.commandLines)
     }
 
     /// For those whose limits are known from the start.
@@ -72,6 +72,11 @@ struct JobBatch {
     let directives: Attributes
     let calls: [JobCall]
     let dependencies: [JobID]
+
+    /// The user gives the script, which the client renders.
+    var hasTemplate: Bool { directives[text: "submission_template"] != nil }
+    /// What the jobs run, for humans.
+    var commandLines: String { calls.map { $0.command.map(ShellWord.quoted).joined(separator: " ") }.joined(separator: "\n") }
 }
 
 /// One call as its job has to run it.

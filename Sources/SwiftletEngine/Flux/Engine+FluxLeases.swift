@@ -28,7 +28,7 @@ extension Engine {
         for action in actions {
             switch action {
             case .submit(let id, let shape, let places): submit(FluxLease(id: id, shape: shape, places: places))
-            case .start(let worker, let lease, place: _): start(worker, on: lease)
+            case .start(let worker, let lease, let place): start(worker, on: lease, place: place)
             case .end(let id): if let lease = flux.held.removeValue(forKey: id) { end(lease) }
             case .refuse(let id, let reason):
                 apply(.workerCannotPrepare(id, reason: reason))
@@ -81,21 +81,36 @@ extension Engine {
     }
 
     private func greet(_ lease: FluxLease, _ agent: Agent, _ attributes: Attributes) throws {
-        _ = try nameOfEqualVersion(attributes)
+        lease.host = try nameOfEqualVersion(attributes)
+        lease.place = AgentPlace(attributes)
         sendSetup(to: agent, keepsGPUs: true)
         beatLeases()
         flux?.leases.isUp(lease.id, at: Instant(nanoseconds: sl_monotonic_ns()))
         settleFluxSoon()
     }
 
-    private func start(_ id: WorkerID, on lease: LeaseID) {
+    private func start(_ id: WorkerID, on lease: LeaseID, place: Int) {
         guard let flux, let lease = flux.held[lease], let agent = lease.agent, let worker = flux.workers[id],
-            let link = worker.link, let outputs = workers[id]?.outputs
+            let link = worker.link, let engineWorker = workers[id]
         else { return }
         worker.lease = lease
-        agent.relayed[id] = Agent.Relayed(link: link, outputs: outputs)
+        let slot: Slot, processors: [Int]
+        do throws(FluxFault) {
+            (slot, processors) = try lease.share(of: place, worker.request)
+        } catch {
+            apply(.workerCannotPrepare(id, reason: "\(error)"))
+            return gone(engineWorker, .failed("\(error)"))
+        }
+        agent.relayed[id] = Agent.Relayed(link: link, outputs: engineWorker.outputs)
+        let hasGPUs = slot.placements.contains { !$0.gpus.isEmpty }
+        let settings = SlotVariables(
+            slot, request: worker.request, gpuVariable: hasGPUs ? lease.place.gpuVariable : nil,
+            name: "\(getpid())-\(id.rawValue)")
+        announce(engineWorker, settings)
         var attributes = Attributes()
-        attributes[list: "variables"] = worker.settings.variables
+        attributes[list: "variables"] = settings.variables
+        if !processors.isEmpty { attributes[text: "cores"] = coreList(processors) }
+        if let limit = engineWorker.memoryLimit { attributes[integer: "memory"] = Int(clamping: limit) }
         agent.spawner.spawn(id, attributes)
         link.attach(to: agent.link)
     }

@@ -12,11 +12,30 @@ final class FluxLease {
     var job: FluxJob?
     var ticket: Ticket?
     var agent: Agent?
+    /// What its job was given of its node, once the agent has said it.
+    var place = AgentPlace()
+    /// The node's name.
+    var host = ""
 
     init(id: LeaseID, shape: FluxLeases.Shape, places: Int) {
         self.id = id
         self.shape = shape
         self.places = places
+    }
+
+    /// What the worker on one of its places holds; its processors are listed where it has them alone.
+    /// - Throws: `FluxFault` where its GPUs cannot be told from those of its neighbours.
+    func share(of index: Int, _ request: ResourceRequest) throws(FluxFault) -> (slot: Slot, processors: [Int]) {
+        let cores = place.cores(of: index, count: shape.cores, of: places) ?? []
+        let gpus = shape.gpus == 0 ? [] : place.gpus(of: index, count: shape.gpus, of: places)
+        if gpus == nil, places > 1 {
+            throw FluxFault(
+                "its Flux job shows \(place.gpus.count) GPUs, not the \(shape.gpus * places) that it has: they cannot be divided")
+        }
+        let part = Slot.Placement(
+            node: 0, name: host, ranks: 1, coreCount: shape.cores, cores: cores.compactMap(\.first), gpus: gpus ?? place.gpus,
+            memory: request.memory)
+        return (Slot(placements: [part]), cores.flatMap { $0 }.sorted())
     }
 }
 

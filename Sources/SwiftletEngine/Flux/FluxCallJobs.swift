@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import SwiftletCluster
 import SwiftletFlux
+import SwiftletLaunch
 import SwiftletWire
 
 /// The jobs that run one call each, as data.
@@ -16,13 +17,11 @@ struct FluxCallJobs: Sendable {
         spec.name = call.function
         spec.directory = directory
         spec.environment = environment.compactMap { FluxEnvironment.variable($0) }
-        spec.tasks = directives[integer: "cores"] ?? 1
-        spec.coresPerTask = directives[integer: "threads_per_core"] ?? 1
-        spec.gpusPerTask = directives[integer: "gpus_per_core"] ?? 0
-        spec.isExclusive = directives[integer: "exclusive"] == 1
-        spec.nodes = directives[integer: "num_nodes"] ?? (spec.isExclusive ? 1 : nil)
+        spec.askFor(directives)
         // Seconds are kept by the job's own process, from the start of the call; this is for the case that it cannot.
         if let limit = directives[number: "time_limit"], limit > 0 { spec.duration = limit.rounded(.up) + 60 }
+        // The time of a job that runs one call after the other is Flux's affair.
+        if let limit = directives[number: "job_time"], limit > 0 { spec.duration = limit }
         spec.queue = directives[text: "queue"]
         spec.bank = directives[text: "bank"]
         spec.dependencies = dependencies.map {
@@ -37,18 +36,75 @@ struct FluxCallJobs: Sendable {
             spec.options["exit-timeout"] = "none"
         } else {
             spec.options["pmi"] = "off"
+            // Where the broker is killed, tasks are left: the call's process looks after that.
+            spec.environment.append((name: "SWIFTLET_ENDS_WITH_PARENT", value: "1"))
         }
         return spec
     }
 
-    /// Starts the ranks of a call, inside the instance that is its job.
+    /// A call as a script of the user's, which `flux batch` makes an instance.
+    func script(_ call: JobCall, _ directives: Attributes, after dependencies: [JobID]) -> FluxScript {
+        var spec = Jobspec(command: call.command)
+        spec.askFor(directives)
+        let words = call.command + (spec.tasks > 1 ? ["--step"] + ranks(spec) : [])
+        let folder = String(call.path[..<(call.path.lastIndex(of: "/") ?? call.path.startIndex)])
+        return FluxScript(
+            commandLine: words.map(ShellWord.quoted).joined(separator: " "), name: SlurmBatch.jobName(call.function),
+            directory: directives[text: "cwd"] ?? folder, dependencies: dependencies)
+    }
+
+    /// The environment of the `flux` command, which is what its jobs get.
+    func commandEnvironment(_ uri: String?) -> [String] {
+        environment.filter { FluxEnvironment.variable($0) != nil } + (uri.map { ["FLUX_URI=\($0)"] } ?? [])
+    }
+
+    /// Starts the ranks of a call, inside the instance that is its job. What the first one reads is meant for nobody else.
     private func ranks(_ spec: Jobspec) -> [String] {
-        var words = ["flux", "run", "--ntasks=\(spec.tasks)", "--cores-per-task=\(spec.coresPerTask)"]
+        var words = ["flux", "run", "--input=0", "--ntasks=\(spec.tasks)", "--cores-per-task=\(spec.coresPerTask)"]
         if spec.gpusPerTask > 0 { words += ["--gpus-per-task=\(spec.gpusPerTask)", "-o", "gpu-affinity=per-task"] }
         if let nodes = spec.nodes { words.append("--nodes=\(nodes)") }
         if let pmi { words += ["-o", "pmi=\(pmi)"] }
         return words
     }
+}
+
+extension Jobspec {
+    /// The resources that a client's REQUEST names.
+    fileprivate mutating func askFor(_ directives: Attributes) {
+        tasks = directives[integer: "cores"] ?? 1
+        coresPerTask = directives[integer: "threads_per_core"] ?? 1
+        gpusPerTask = directives[integer: "gpus_per_core"] ?? 0
+        isExclusive = directives[integer: "exclusive"] == 1
+        nodes = directives[integer: "num_nodes"] ?? (isExclusive ? 1 : nil)
+    }
+}
+
+/// What the engine knows of a script that the client renders, and how it is submitted. Pure.
+struct FluxScript: Hashable, Sendable {
+    var commandLine: String
+    var name: String
+    var directory: String
+    /// Jobs that have to end well before this one starts.
+    var dependencies: [JobID]
+
+    /// What only the engine knows of the variables of a user's template.
+    var variables: Attributes {
+        var variables = Attributes()
+        variables[text: "command"] = commandLine
+        variables[text: "job_name"] = name
+        variables[text: "working_directory"] = directory
+        variables[list: "dependencies"] = dependencies.map(\.description)
+        return variables
+    }
+
+    /// Reads the script from its standard input. The script may say all else; these relations hold whatever it says.
+    var command: [String] {
+        ["flux", "batch"]
+            + dependencies.map { "--dependency=afterok:\(FluxJobID(Int64(bitPattern: $0.number)).ascii)" }
+    }
+
+    /// The same, in the script's directory, which becomes the job's.
+    var submission: [String] { ["/bin/sh", "-c", "mkdir -p \"$0\" && cd \"$0\" && exec \"$@\"", directory] + command }
 }
 
 /// Which of the client's variables a job gets.

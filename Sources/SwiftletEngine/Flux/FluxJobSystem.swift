@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import CSwiftlet
 import SwiftletCluster
 import SwiftletFlux
 import SwiftletLaunch
@@ -18,10 +19,17 @@ final class FluxJobSystem: JobSystem {
     /// What has to wait until the instance is ready.
     private var early: [() -> Void]? = []
     private var known: [JobID: FluxJob] = [:]
+    /// Seconds that jobs may run, and when that is over, on the monotonic clock.
+    private var durations: [JobID: Double] = [:]
+    private var ends: [JobID: UInt64] = [:]
+    private let runner: CommandRunner
+    private let uri: String?
 
     /// - Throws: `FluxFault` where there is no instance.
     init(engine: Engine, configuration: EngineConfiguration, attributes: FluxClusterSettings) throws(FluxFault) {
         self.engine = engine
+        runner = CommandRunner(engine: engine)
+        uri = attributes.uri
         jobs = FluxCallJobs(
             environment: configuration.environment, directory: configuration.directory, pmi: attributes.pmi)
         limits = JobLimits(
@@ -49,23 +57,81 @@ final class FluxJobSystem: JobSystem {
     // MARK: - JobSystem
 
     func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
-        guard let call = batch.calls.first else { return answer(.success([])) }
+        guard !batch.calls.isEmpty else { return answer(.success([])) }
         whenReady { [unowned self] in
-            let spec = jobs.spec(call, batch.directives, after: batch.dependencies)
-            let urgency = FluxUrgency.of(priority: batch.directives[integer: "priority"] ?? 0, isOwned: isOwned)
-            let job = instance.submit(spec, urgency: urgency)
-            job.onAccepted = { [unowned self, unowned job] id in
-                engine.log.write("call \(call.key) is Flux job \(id)")
-                answer(.success([adopt(job, id)]))
+            let answers = JobAnswers(count: batch.calls.count) { [unowned self] result, taken in
+                // One job for each call, or none at all.
+                if case .failure = result { cancel(taken) }
+                answer(result)
             }
-            job.onEnd = { ending in
-                switch ending {
-                case .refused(let fault): answer(.failure(JobRefusal(reason: "Flux refuses its job: \(fault)")))
-                case .lost(let fault): answer(.failure(JobRefusal(reason: "Flux is lost: \(fault)", isTemporary: true)))
-                case .ended: break  // it had been accepted, and that took this handler's place
+            for (index, call) in batch.calls.enumerated() {
+                if batch.hasTemplate {
+                    submitScript(call, batch) { answers.put($0, at: index) }
+                } else {
+                    submitJob(call, batch) { answers.put($0, at: index) }
                 }
             }
         }
+    }
+
+    private func submitJob(_ call: JobCall, _ batch: JobBatch, _ answer: @escaping (Result<JobID, JobRefusal>) -> Void) {
+        let spec = jobs.spec(call, batch.directives, after: batch.dependencies)
+        let urgency = FluxUrgency.of(priority: batch.directives[integer: "priority"] ?? 0, isOwned: isOwned)
+        let job = instance.submit(spec, urgency: urgency)
+        job.onAccepted = { [unowned self, unowned job] id in
+            engine.log.write("call \(call.key) is Flux job \(id)")
+            let name = adopt(job, id)
+            if spec.duration > 0 { durations[name] = spec.duration }
+            answer(.success(name))
+        }
+        job.onEnd = { ending in
+            switch ending {
+            case .refused(let fault): answer(.failure(JobRefusal(reason: "Flux refuses its job: \(fault)")))
+            case .lost(let fault): answer(.failure(JobRefusal(reason: "Flux is lost: \(fault)", isTemporary: true)))
+            case .ended: break  // it had been accepted, and that took this handler's place
+            }
+        }
+    }
+
+    /// A script of the user's, as an instance of its own: by the `flux` command, which reads the directives and signs.
+    private func submitScript(_ call: JobCall, _ batch: JobBatch, _ answer: @escaping (Result<JobID, JobRefusal>) -> Void) {
+        let script = jobs.script(call, batch.directives, after: batch.dependencies)
+        engine.render(script.variables, request: batch.request) { [unowned self] rendered in
+            switch rendered {
+            case .failure(let refusal): answer(.failure(refusal))
+            case .success(let text):
+                runner.run(script.submission, environment: jobs.commandEnvironment(uri), input: Array(text.utf8)) {
+                    [unowned self] result in
+                    let said = result.errors.split(separator: "\n").joined(separator: "\n")
+                    guard result.succeeded, let id = FluxJobID(result.output.filter { !$0.isWhitespace }) else {
+                        return answer(
+                            .failure(JobRefusal(reason: "flux batch refused the job: \(said.isEmpty ? "\(result.end)" : said)")))
+                    }
+                    engine.log.write("call \(call.key) is Flux job \(id), a script")
+                    answer(.success(adopt(instance.watch(id), id)))
+                }
+            }
+        }
+    }
+
+    func describe(_ batch: JobBatch, answer: @escaping (String) -> Void) {
+        guard batch.hasTemplate, let call = batch.calls.first else { return answer(batch.commandLines) }
+        let script = jobs.script(call, batch.directives, after: batch.dependencies)
+        engine.render(script.variables, request: batch.request) { rendered in
+            switch rendered {
+            case .success(let text):
+                let command = script.command.map(ShellWord.quoted).joined(separator: " ")
+                answer(text + (text.hasSuffix("\n") ? "" : "\n") + "# submitted by: \(command)\n")
+            case .failure(let refusal): answer(refusal.reason)
+            }
+        }
+    }
+
+    func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) {
+        let now = sl_monotonic_ns()
+        var times: [JobID: Double] = [:]
+        for job in jobs { if let end = ends[job] { times[job] = Double(end > now ? end - now : 0) / 1e9 } }
+        answer(times)
     }
 
     /// From now on what becomes of a job is told.
@@ -73,10 +139,13 @@ final class FluxJobSystem: JobSystem {
         let name = JobID(UInt64(bitPattern: id.rawValue))
         known[name] = job
         job.onEvent = { [unowned self] event in
+            if event.name == "alloc", let seconds = durations[name] { ends[name] = sl_monotonic_ns() + UInt64(seconds * 1e9) }
             if event.name == "start" { onChange([name: .running]) }
         }
         job.onEnd = { [unowned self] ending in
             known[name] = nil
+            durations[name] = nil
+            ends[name] = nil
             ended(name, job, ending)
         }
         return name
@@ -86,7 +155,8 @@ final class FluxJobSystem: JobSystem {
         switch ending {
         case .ended(let end) where end.result == .completed: onChange([name: .ended(nil)])
         case .ended(let end):
-            guard end.didStart else { return onChange([name: .ended("Flux job \(job.id.map { "\($0)" } ?? "") \(end)")]) }
+            let words = "Flux job \(job.id.map { "\($0)" } ?? "") \(end)"
+            guard end.didStart else { return onChange([name: end.isRefusal ? .refused(words) : .ended(words)]) }
             // What it said last is its own explanation.
             var tail: [String] = []
             instance.watchOutput(of: job) { [unowned self] output in
@@ -95,8 +165,7 @@ final class FluxJobSystem: JobSystem {
                 case .text: break
                 case .end:
                     let said = tail.joined()
-                    let reason = "Flux job \(job.id.map { "\($0)" } ?? "") \(end)"
-                    onChange([name: .ended(said.isEmpty ? reason : "\(reason); the last it said:\n\(said)")])
+                    onChange([name: .ended(said.isEmpty ? words : "\(words); the last it said:\n\(said)")])
                 }
             }
         case .lost(let fault) where fault.code != 0: onChange([name: .unknown])
@@ -125,26 +194,4 @@ final class FluxJobSystem: JobSystem {
         known = [:]
         instance.close()
     }
-}
-
-/// What CONFIGURE says of the instance that runs jobs.
-struct FluxClusterSettings: Sendable {
-    /// The instance's local URI; nil: the machine's own.
-    var uri: String?
-    /// Jobs are submitted by the client, which can have them signed.
-    var submitsThroughClient: Bool
-    /// How MPI ranks find each other; nil: Flux's default.
-    var pmi: String?
-
-    init(_ attributes: Attributes) {
-        uri = attributes[text: "flux_uri"]
-        submitsThroughClient = attributes[integer: "flux_submit"] == 1
-        pmi = attributes[text: "flux_pmi"]
-    }
-}
-
-/// A call's priority as Flux's urgency.
-enum FluxUrgency {
-    /// 16 is usual, 1 to 31 can be reached (16 by guests of an instance).
-    static func of(priority: Int, isOwned: Bool) -> Int { min(max(16 + min(max(priority, -15), 15), 1), isOwned ? 31 : 16) }
 }

@@ -176,6 +176,7 @@ final class AgentJobs {
             case .waiting(let reason): waits[job] = reason
             case .running: break
             case .ended(let reason): carryOut(places.ended(job, reason ?? "job \(job) has ended", at: now))
+            case .refused(let reason): carryOut(places.cannotRun(job, reason, at: now))
             case .unknown:
                 carryOut(places.ended(job, "\(system.limits.system) does not know job \(job) any more", at: now))
             }

@@ -81,6 +81,14 @@ struct AgentPlaces {
         return again(index, hasFailed: true, reason, at: now)
     }
 
+    /// The system says that a job can never run, as no other one like it could.
+    mutating func cannotRun(_ job: JobID, _ reason: String, at now: Instant) -> [AgentPlacesAction] {
+        guard let index = place(of: job), !isClosed else { return [] }
+        if hasAgents { return again(index, hasFailed: true, reason, at: now) }
+        places[index] = Place()
+        return giveUp(reason)
+    }
+
     mutating func timePassed(at now: Instant) -> [AgentPlacesAction] {
         let due = places.indices.filter { index in places[index].due.map { $0 <= now } ?? false }
         for index in due { places[index].due = nil }

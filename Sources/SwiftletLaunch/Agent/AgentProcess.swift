@@ -17,6 +17,7 @@ public final class AgentProcess {
     /// Which GPUs its workers see, where its own environment says it.
     private var gpuVariables: [String] = []
     private var workers: [UInt32: AgentWorker] = [:]
+    private var memory: AgentMemory?
     private var lastHeard: UInt64 = 0
     private var failure: String?
     private let node: String
@@ -56,6 +57,7 @@ public final class AgentProcess {
         engine = SecureLink(loop: loop)
         (guardian, guardianProcess) = try Spawner.startGuardian(
             program: "/proc/self/exe", arguments: guardianArguments, loop: loop)
+        memory = AgentMemory(loop: loop) { [unowned self] in usesTooMuch($0, used: $1) }
         engine.attach(connection)
         engine.onFrame = { [unowned self] in try received($0, $1) }
         engine.onClose = { [unowned self] in end($0 ?? "") }
@@ -70,6 +72,7 @@ public final class AgentProcess {
             attributes[text: "host"] = node
             if let job { attributes[list: "step"] = job.step }
             attributes[integer: "pid"] = Int(getpid())
+            AgentPlace.own.write(to: &attributes)
             attributes.write(to: &bytes)
         }
         lastHeard = sl_monotonic_ns()
@@ -152,9 +155,11 @@ public final class AgentProcess {
             if isProgram {
                 attributes[list: "env"] = environment(placed(attributes), with: gpuVariables)
             } else if !gpuVariables.isEmpty {
-                attributes[list: "variables"] = (attributes[list: "variables"] ?? []) + gpuVariables
+                // What the engine says of one worker goes before what is there for all.
+                attributes[list: "variables"] = environment(gpuVariables, with: attributes[list: "variables"] ?? [])
             }
             let spawner = isProgram ? guardian : try forkServer().spawner
+            if let limit = attributes[integer: "memory"], limit > 0 { memory?.watch(id, limit: UInt64(limit)) }
             let connection = try makeSocketPair(), output = try makePipe(), errors = try makePipe()
             workers[id] = AgentWorker(
                 id: id, spawner: spawner, descriptors: [connection.ours, output.reading, errors.reading], engine: engine,
@@ -166,8 +171,16 @@ public final class AgentProcess {
                 WorkerID(id), attributes, socket: isConnected ? connection.theirs : nil, output: output.writing,
                 errors: errors.writing)
         } catch {
+            memory?.ended(id)
             engine.send(.spawnFailed, id: UInt64(id)) { $0.append(contentsOf: "\(error)".utf8) }
         }
+    }
+
+    /// No time for good words: the node may run out of memory meanwhile.
+    private func usesTooMuch(_ id: UInt32, used: UInt64) {
+        guard let worker = workers[id] else { return }
+        engine.send(.memoryExceeded, id: UInt64(id)) { $0.append(integer: used) }
+        worker.spawner.signal(WorkerID(id), SIGKILL)
     }
 
     private func forkServer() throws -> AgentForkServer {
@@ -183,11 +196,13 @@ public final class AgentProcess {
     private func forked(_ worker: WorkerID, _ process: Int32) {
         if worker == server?.id { return }
         server?.hasForked()
+        memory?.started(worker.rawValue, process)
         engine.send(.forked, id: UInt64(worker.rawValue)) { $0.append(integer: UInt32(process)) }
     }
 
     private func processEnded(_ id: WorkerID, _ end: ProcessEnd) {
         if let server, server.id == id { return forkServerEnded(server, end) }
+        memory?.ended(id.rawValue)
         guard let worker = workers[id.rawValue] else { return }
         switch end {
         case .failed(let reason): worker.failed(reason)
@@ -199,6 +214,7 @@ public final class AgentProcess {
     private func forkServerEnded(_ server: AgentForkServer, _ end: ProcessEnd) {
         server.ended(end)
         for worker in workers.values where worker.spawner === server.spawner {
+            memory?.ended(worker.id)
             worker.ended(status: SIGKILL, peak: 0)
         }
     }

@@ -227,8 +227,10 @@ public struct FluxLeases: Sendable {
         }
     }
 
-    /// GPUs are shown by Flux to the job as a whole: such a lease has one place.
-    private func placesPerNode(_ shape: Shape) -> Int { shape.gpus > 0 ? 1 : max(1, coresPerNode / max(1, shape.cores)) }
+    private func placesPerNode(_ shape: Shape) -> Int {
+        let places = coresPerNode / max(1, shape.cores)
+        return max(1, shape.gpus > 0 ? min(places, gpusPerNode / shape.gpus) : places)
+    }
 
     private mutating func add(_ shape: Shape, places: Int, at now: Instant, into actions: inout [Action]) {
         lastLease += 1

@@ -22,13 +22,16 @@ from swiftlet._worker import _jobcall, _process, _provenance
 NO_TASK = 3
 NOT_WRITTEN = 4
 WITHDRAWN = 5
+ORPHANED = 6
 
 VISIBLE_WITHIN = 90.0
 """Seconds within which a file that another host has written has to be seen here."""
 TERMINATE_SECONDS = 5.0
 FINISH_SECONDS = 10.0
 _LOOK_SECONDS = 2.0
-"""How often it is seen whether the task has been taken back."""
+"""How often it is seen whether the task has been taken back, and whether who started the job is there."""
+ENDS_WITH_PARENT = "SWIFTLET_ENDS_WITH_PARENT"
+"""A variable of jobs of a system whose processes outlive it when it is killed."""
 _STDERR_TAIL = 4096
 
 
@@ -124,6 +127,7 @@ class Call:
         self.stderr = b""
         self._result = bytearray()
         _process.become_subreaper()
+        self._parent = os.getppid() if os.environ.pop(ENDS_WITH_PARENT, None) else None
         result_read, result_write = os.pipe()
         error_read, error_write = os.pipe()
         parent = os.getpid()
@@ -155,6 +159,8 @@ class Call:
             timeout = max(0.0, due - time.monotonic())
             if time.monotonic() >= look:
                 look = time.monotonic() + _LOOK_SECONDS
+                if self._parent not in (None, os.getppid()):
+                    self._end_without_system()
                 if not os.path.exists(self._task) and not self._is_complete():
                     self.is_withdrawn = True
                     self._signal(signal.SIGKILL)
@@ -218,6 +224,13 @@ class Call:
         """The job itself is ended: so is the call, without an outcome, for it may be run again."""
         self._signal(signal.SIGKILL)
         os._exit(128 + number)
+
+    def _end_without_system(self) -> NoReturn:
+        """Who started the job was killed: nobody could end the call any more, and it may be run again."""
+        self._signal(signal.SIGKILL)
+        self._end_rest()
+        sys.stderr.write("swiftlet: the system that had started this job is gone\n")
+        os._exit(ORPHANED)
 
     def _end_rest(self) -> None:
         """What the call left behind came to this process."""

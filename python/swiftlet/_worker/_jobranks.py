@@ -126,9 +126,8 @@ def _meet(comm: Any, failed: bool, parts: Any, result: str) -> None:
 
 
 def _refuse(result: str, reason: str) -> NoReturn:
-    """Nothing can be run. Each process may believe to be rank 0, and one says so."""
-    if _slot.launched_as() == 0:
-        _write(result, 1, dump_error(RuntimeError(reason)))
+    """Nothing can be run. Each process says so: the launcher may end all when the first one fails."""
+    _write(result, 1, dump_error(RuntimeError(reason)))
     os._exit(MISMATCH)
 
 

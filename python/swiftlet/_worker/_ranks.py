@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import types
 from typing import Any, NoReturn
 
@@ -17,6 +18,8 @@ from swiftlet._worker._watch import Watcher
 from swiftlet._worker._worker import greet
 
 MISMATCH = 87
+TOLD = 10.0
+"""Seconds within which the process with the ticket has told the engine why its group can run nothing."""
 
 
 def run(expected: int) -> NoReturn:
@@ -94,6 +97,8 @@ def _connect(line: str) -> tuple[_secure.SecureSocket, _wire.FrameReader]:
 def _refuse(line: str, reason: str) -> NoReturn:
     """Tells the engine that this group can run nothing. Only one of its processes has the ticket."""
     if not line:
+        # The launcher ends all when one fails, also the one that is about to tell why.
+        time.sleep(TOLD)
         os._exit(MISMATCH)
     sock, _ = _connect(line)
     none: list[Part] = []

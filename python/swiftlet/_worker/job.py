@@ -6,7 +6,7 @@ starts the ranks of the call.
 
 Reads the entry's task, runs the call in a process of its own below this one, and writes the outcome with its
 provenance, also when that process dies. Exit status 0: there is an outcome; 3: there is no task; 4: the
-outcome could not be written; 5: the task was taken back.
+outcome could not be written; 5: the task was taken back; 6: who started the job is gone.
 """
 
 import os

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,35 @@ def test_other_uris_are_resolved_by_the_flux_command(
             _flux_instance.local_uri("jobid:f1")
     finally:
         instance.run("cancel", job)
+
+
+def test_the_uri_of_a_remote_shell_is_that_of_a_broker_here(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = instance.uri.removeprefix("local://")
+    monkeypatch.setenv("FLUX_URI", f"ssh://{os.uname().nodename}{path}")
+    found = _flux_instance.instance()
+    assert found.uri == instance.uri
+    assert found.cores == NODES * CORES_PER_NODE
+
+
+def test_the_instances_around_this_one(instance: Instance) -> None:
+    program = """
+import os
+from swiftlet import _flux_instance
+print(_flux_instance.local_uri(".."), _flux_instance.local_uri("/"), os.environ["FLUX_URI"])
+"""
+    parent, root, own = instance.run("run", "-n1", "flux", "start", sys.executable, "-c", program).split()
+    assert parent == root == instance.uri
+    assert own != parent
+
+
+def test_a_remote_instance_that_is_not_here_says_what_to_do(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLUX_URI", f"ssh://elsewhere{tmp_path}/socket")
+    with pytest.raises(AllocationError, match="hint: run this program"):
+        FluxClusterExecutor(cache_directory=str(tmp_path))
 
 
 def test_without_an_instance_the_error_says_what_to_do(

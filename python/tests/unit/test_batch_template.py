@@ -62,6 +62,10 @@ def test_a_directory_with_blanks_is_quoted_in_directives() -> None:
     assert Template(text).render(known) == (
         '#SBATCH --chdir="/data/my results"\n#SBATCH -o "/data/my results/o.txt" --wait\nrun it'
     )
+    for tag in ("#flux:", "# FLUX:"):
+        assert Template(tag + " --cwd={{working_directory}}").render(known) == tag + (
+            ' --cwd="/data/my results"'
+        )
 
 
 def test_no_template() -> None:
@@ -135,6 +139,12 @@ def test_queues_of_pysqa(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         small.check(Resources(run_time_max=600.0))
+
+
+def test_queues_of_another_system(tmp_path: Path) -> None:
+    directory = str(queue_directory(tmp_path))
+    with pytest.raises(ValueError, match="queue_type is SLURM; this executor needs FLUX"):
+        Queues(directory, "FLUX")
 
 
 def test_a_file_of_clusters(tmp_path: Path) -> None:

@@ -19,9 +19,6 @@ final class FluxJobSystem: JobSystem {
     /// What has to wait until the instance is ready.
     private var early: [() -> Void]? = []
     private var known: [JobID: FluxJob] = [:]
-    /// Seconds that jobs may run, and when that is over, on the monotonic clock.
-    private var durations: [JobID: Double] = [:]
-    private var ends: [JobID: UInt64] = [:]
     private let runner: CommandRunner
     private let uri: String?
 
@@ -80,9 +77,7 @@ final class FluxJobSystem: JobSystem {
         let job = instance.submit(spec, urgency: urgency)
         job.onAccepted = { [unowned self, unowned job] id in
             engine.log.write("call \(call.key) is Flux job \(id)")
-            let name = adopt(job, id)
-            if spec.duration > 0 { durations[name] = spec.duration }
-            answer(.success(name))
+            answer(.success(adopt(job, id)))
         }
         job.onEnd = { ending in
             switch ending {
@@ -128,10 +123,15 @@ final class FluxJobSystem: JobSystem {
     }
 
     func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) {
-        let now = sl_monotonic_ns()
         var times: [JobID: Double] = [:]
-        for job in jobs { if let end = ends[job] { times[job] = Double(end > now ? end - now : 0) / 1e9 } }
-        answer(times)
+        var open = jobs.count
+        for job in jobs {
+            instance.expiration(of: FluxJobID(Int64(bitPattern: job.number))) { expiration in
+                if let expiration { times[job] = max(0, expiration - Double(sl_unix_ns()) / 1e9) }
+                open -= 1
+                if open == 0 { answer(times) }
+            }
+        }
     }
 
     /// From now on what becomes of a job is told.
@@ -139,13 +139,10 @@ final class FluxJobSystem: JobSystem {
         let name = JobID(UInt64(bitPattern: id.rawValue))
         known[name] = job
         job.onEvent = { [unowned self] event in
-            if event.name == "alloc", let seconds = durations[name] { ends[name] = sl_monotonic_ns() + UInt64(seconds * 1e9) }
             if event.name == "start" { onChange([name: .running]) }
         }
         job.onEnd = { [unowned self] ending in
             known[name] = nil
-            durations[name] = nil
-            ends[name] = nil
             ended(name, job, ending)
         }
         return name

@@ -182,6 +182,17 @@ public final class FluxInstance {
         if let id = job.id, job.ending == nil { connection.ask(.urgency(id, urgency)) { _ in } }
     }
 
+    /// When the time of a running job is over, in seconds since 1970; nil where it has no limit, or that is not to be had.
+    public func expiration(of job: FluxJobID, _ answer: @escaping (Double?) -> Void) {
+        guard lost == nil else { return loop.afterThisTurn { answer(nil) } }
+        inquire(.lookUp(job, keys: ["R"])) { reply in
+            guard case .payload(let json) = reply, let text = json["R"]?.string, let set = try? JSON(parsing: text),
+                let time = set["execution"]?["expiration"]?.number, time > 0
+            else { return answer(nil) }
+            answer(time)
+        }
+    }
+
     /// What a job prints.
     public enum Output {
         case text(String, isError: Bool)

@@ -32,6 +32,18 @@ KINDS = {
         lambda directory, **options: FluxClusterExecutor(cache_directory=str(directory / "cache"), **options),
         detaches=True,
     ),
+    "flux-cluster-warm": Kind(
+        lambda directory, **options: FluxClusterExecutor(
+            **{
+                "cache_directory": str(directory / "cache"),
+                "hostname_localhost": True,
+                "block_allocation": True,
+                "max_workers": 2,
+                **options,
+            }
+        ),
+        stays=True,
+    ),
 }
 
 

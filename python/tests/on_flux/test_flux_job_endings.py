@@ -105,10 +105,10 @@ def test_waiting_for_cores_is_not_counted(
 ) -> None:
     """The instance is full for longer than the call may run."""
     blocker = instance.run(
-        "submit", f"--nodes={NODES}", "--exclusive", "--wait-event=start", "sleep", "3"
+        "submit", f"--nodes={NODES}", "--exclusive", "--wait-event=start", "sleep", "6"
     ).strip()
     with make() as executor:
-        limited: Any = {**resources, "run_time_max": 2}
+        limited: Any = {**resources, "run_time_max": 5}
         assert executor.submit(work.square, 3, resource_dict=limited).result(PATIENCE) == 9
     assert blocker
 

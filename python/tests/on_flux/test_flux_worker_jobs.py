@@ -129,12 +129,20 @@ def test_a_worker_that_dies_is_replaced_in_its_job(executor: FluxClusterExecutor
     assert [executor.submit(count, number).result(PATIENCE)[2] > 0 for number in range(4)] == [True] * 4
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"run_time_max": 4},
+        {"submission_template": "#!/bin/sh\n#flux: -n1 -t10s --output=/dev/null\n{{command}}\n"},
+    ],
+    ids=["key", "script"],
+)
 def test_a_call_longer_than_its_job_is_charged(
-    make: Callable[..., FluxClusterExecutor], tmp_path: Path
+    make: Callable[..., FluxClusterExecutor], tmp_path: Path, resources: Any
 ) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with make(max_workers=1, resource_dict={"run_time_max": 4}) as executor:
+    with make(max_workers=1, resource_dict=resources) as executor:
         with pytest.raises(WorkerLostError, match=r"the time of its job on .* is over"):
             executor.submit(work.opens, str(fifo)).result(PATIENCE)
         assert executor.submit(add, 1).result(PATIENCE) == 2  # in another job

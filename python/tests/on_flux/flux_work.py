@@ -57,6 +57,12 @@ def rank_and_gpus() -> tuple[int, str | None]:
     return MPI.COMM_WORLD.Get_rank(), os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
+def rank_and_broker() -> tuple[int, str]:
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.Get_rank(), os.environ["FLUX_URI"]
+
+
 def rank_one_raises() -> None:
     from mpi4py import MPI
 

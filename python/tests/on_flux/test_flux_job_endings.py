@@ -11,7 +11,6 @@ import textwrap
 import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ from marked_processes import MARK, gone_within, processes_with
 from swiftlet import FluxJobExecutor, TimeLimitError, WorkerLostError
 
 PATIENCE = 60
-MANY = int(os.environ.get("SWIFTLET_TEST_FLUX_CALLS", "300"))
-"""5,000 take some minutes on two cores."""
 
 
 @pytest.fixture(params=[False, True], ids=["shared", "step"])
@@ -188,29 +185,3 @@ def test_a_program_that_is_killed_leaves_nothing(instance: Instance, resources: 
     program.wait()
     assert gone_within(30, mark) == []
     instance.wait_until_idle()
-
-
-def test_many_calls_a_third_of_which_fail(executor: FluxJobExecutor, instance: Instance) -> None:
-    """Each ends in its own way, and nothing is left."""
-    fails: list[Callable[[], Any]] = [
-        partial(executor.submit, work.exits, 7),
-        partial(executor.submit, work.dies_by, int(signal.SIGSEGV)),
-        partial(executor.submit, work.raises, "as it should"),
-    ]
-    futures = [
-        fails[number // 3 % 3]() if number % 3 == 0 else executor.submit(work.square, number)
-        for number in range(MANY)
-    ]
-    for number, future in enumerate(futures):
-        if number % 3:
-            assert future.result(10 * PATIENCE) == number * number
-            continue
-        error = future.exception(10 * PATIENCE)
-        kind = number // 3 % 3
-        if kind == 2:
-            assert isinstance(error, ValueError)
-            continue
-        assert isinstance(error, WorkerLostError)
-        assert (error.exit_status, error.signal) == ((7, None), (None, signal.SIGSEGV))[kind]
-    executor.shutdown()
-    assert instance.open_jobs() == []

@@ -25,16 +25,20 @@ extension ClusterTable {
             actions.append(.ended(id, task.entry, outcome, tellClient: tellClient))
             leave(id, task.entry, into: &actions)
             if let failure = passedOn(outcome, by: id) {
-                for dependant in task.dependants where isStoppedByInput(dependant) { ending.append((dependant, failure, true)) }
+                for dependant in task.dependants where isStopped(dependant, by: failure) {
+                    ending.append((dependant, failure, true))
+                }
             }
             if task.isReleased { forget(id, into: &actions) }
         }
     }
 
-    /// A dependant that somebody else's work answers goes on without its input.
-    private func isStoppedByInput(_ id: TaskID) -> Bool {
+    /// A dependant that somebody else's work answers goes on without its input; and so does one that runs, for its job has
+    /// the input, unless that has no value: then the job has nothing to say but that.
+    private func isStopped(_ id: TaskID, by failure: Outcome) -> Bool {
         guard let task = tasks[id], let entry = entries[task.entry] else { return true }
         if case .foreign = entry.state { return false }
+        if case .inputFailed = failure { return true }
         return !entry.isRunning
     }
 

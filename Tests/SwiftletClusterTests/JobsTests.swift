@@ -133,6 +133,27 @@ import Testing
         #expect(trace.handle(.jobs([JobID(1): .running], isAnswer: true)).contains(.started(TaskID(1))))
     }
 
+    /// Its job starts when the input's has ended, which may be before the input's outcome has been read.
+    @Test func aDependantThatRunsFailsWithTheErrorOfItsInput() {
+        var trace = ClusterTrace { $0.queryInterval = nil }
+        _ = trace.queue(1)
+        _ = trace.queue(2, inputs: [1])
+        #expect(trace.handle(.jobs([JobID(1): .ended(nil)], isAnswer: false)) == [.check([EntryID(1)])])
+        #expect(trace.handle(.jobs([JobID(2): .running], isAnswer: false)) == [.started(TaskID(2))])
+        let actions = trace.handle(.appeared(EntryID(1), .error))
+        #expect(actions.contains(.ended(2, .inputFailed(origin: TaskID(1)))) && actions.contains(.cancelJobs([JobID(2)])))
+    }
+
+    @Test func aDependantThatRunsHasItsInputWhoeverCancelsThat() {
+        var trace = ClusterTrace { $0.queryInterval = nil }
+        _ = trace.queue(1)
+        _ = trace.queue(2, inputs: [1])
+        _ = trace.handle(.jobs([JobID(1): .ended(nil)], isAnswer: false))
+        _ = trace.handle(.jobs([JobID(2): .running], isAnswer: false))
+        let actions = trace.handle(.cancel(TaskID(1), onlyIfNotStarted: false))
+        #expect(!actions.contains(.cancelJobs([JobID(2)])))
+    }
+
     @Test func leavingQueuesWhatCanBeAndSaysWhatIsNot() {
         var trace = ClusterTrace { $0.jobs = 1 }
         _ = trace.queue(1)

@@ -21,9 +21,14 @@ public struct FluxRequest: Hashable, Sendable {
 
     public static func attribute(_ name: String) -> FluxRequest { FluxRequest("attr.get", ["name": .string(name)]) }
 
-    /// A job from its signed form. `urgency` 0 holds it, 16 is usual, 31 is first.
+    /// The jobspec is not looked at by a validator: a process of Flux's, which takes longer than all else of a submission. An
+    /// instance lets its owner say so. Queue, dependencies, urgency and resources are still refused.
+    private static let notValidated: JSON = 8
+
+    /// A job from its signed form, made by the instance's owner. `urgency` 0 holds it, 16 is usual, 31 is first.
     public static func submit(signed: String, urgency: Int) -> FluxRequest {
-        FluxRequest("job-ingest.submit", ["J": .string(signed), "urgency": .integer(Int64(urgency)), "flags": 0])
+        FluxRequest(
+            "job-ingest.submit", ["J": .string(signed), "urgency": .integer(Int64(urgency)), "flags": notValidated])
     }
 
     /// Ends a job: pending ones at once, running ones with SIGTERM, after the instance's kill timeout with SIGKILL.

@@ -53,6 +53,13 @@ import Testing
             "failed: unsatisfiable request: need 1 slot(s) of 9 core(s), only 0 such slot(s) available (total cores: 2)"),
         Case(RecordedLog.highestOfTwo, .failed, exit: 3, "exited with status 3"),
         Case(RecordedLog.signalled, .failed, exit: 143, signal: 15, "was ended by signal 15"),
+        Case(
+            RecordedLog.inputNeverStarted, .failed, exit: 1, "failed: dependency after-success=ƒebpnYF job never started"),
+        Case(RecordedLog.heldForAWhile, .completed, exit: 0, "exited with status 0"),
+        Case(RecordedLog.instance, .completed, exit: 0, "exited with status 0"),
+        Case(
+            RecordedLog.exitOnError, .failed, exit: 3,
+            "exited with status 3: sh: task rank 1 on host vm failed (Exit 3) and exit-on-error is set"),
     ])
     func everyRecordedLogEndsAsFluxSays(_ expected: Case) throws {
         let end = try #require(try end(of: expected.log))

@@ -180,4 +180,59 @@ enum RecordedLog {
         {"timestamp":0.087,"name":"free"}
         {"timestamp":0.087,"name":"clean"}
         """#
+
+    /// Behind a job that was cancelled before it started (`afterok`).
+    static let inputNeverStarted = #"""
+        {"timestamp":0.0,"name":"submit","context":{"userid":0,"urgency":16,"flags":0,"version":1}}
+        {"timestamp":0.012,"name":"dependency-add","context":{"description":"after-success=ƒebpnYF"}}
+        {"timestamp":0.012,"name":"validate"}
+        {"timestamp":0.286,"name":"exception","context":{"type":"dependency","severity":0,"note":"dependency after-success=ƒebpnYF job never started","userid":0}}
+        {"timestamp":0.286,"name":"clean"}
+        """#
+
+    /// Held, then let go.
+    static let heldForAWhile = #"""
+        {"timestamp":0.0,"name":"submit","context":{"userid":0,"urgency":0,"flags":0,"version":1}}
+        {"timestamp":0.011,"name":"validate"}
+        {"timestamp":0.023,"name":"depend"}
+        {"timestamp":0.023,"name":"priority","context":{"priority":0}}
+        {"timestamp":0.089,"name":"urgency","context":{"userid":0,"urgency":20}}
+        {"timestamp":0.089,"name":"priority","context":{"priority":20}}
+        {"timestamp":0.092,"name":"alloc","context":{"annotations":{"sched":{"resource_summary":"rank0/core0"}}}}
+        {"timestamp":0.096,"name":"start"}
+        {"timestamp":0.109,"name":"finish","context":{"status":0}}
+        {"timestamp":0.111,"name":"release","context":{"ranks":"all","final":true}}
+        {"timestamp":0.111,"name":"free"}
+        {"timestamp":0.111,"name":"clean"}
+        """#
+
+    /// An instance of its own, which tells where it is.
+    static let instance = #"""
+        {"timestamp":0.0,"name":"submit","context":{"userid":0,"urgency":16,"flags":0,"version":1}}
+        {"timestamp":0.011,"name":"validate"}
+        {"timestamp":0.023,"name":"depend"}
+        {"timestamp":0.023,"name":"priority","context":{"priority":16}}
+        {"timestamp":0.028,"name":"alloc","context":{"annotations":{"sched":{"resource_summary":"rank0/core0"}}}}
+        {"timestamp":0.03,"name":"start"}
+        {"timestamp":0.065,"name":"memo","context":{"uri":"ssh://vm/tmp/flux-V9LmqB/local-0"}}
+        {"timestamp":3.683,"name":"finish","context":{"status":0}}
+        {"timestamp":3.685,"name":"release","context":{"ranks":"all","final":true}}
+        {"timestamp":3.685,"name":"free"}
+        {"timestamp":3.685,"name":"clean"}
+        """#
+
+    /// Two tasks, one exits with 3 while the other sleeps; `exit-on-error`.
+    static let exitOnError = #"""
+        {"timestamp":0.0,"name":"submit","context":{"userid":0,"urgency":16,"flags":0,"version":1}}
+        {"timestamp":0.012,"name":"validate"}
+        {"timestamp":0.023,"name":"depend"}
+        {"timestamp":0.023,"name":"priority","context":{"priority":16}}
+        {"timestamp":0.027,"name":"alloc","context":{"annotations":{"sched":{"resource_summary":"rank0/core[0-1]"}}}}
+        {"timestamp":0.031,"name":"start"}
+        {"timestamp":0.05,"name":"exception","context":{"type":"exec","severity":0,"note":"sh: task rank 1 on host vm failed (Exit 3) and exit-on-error is set","userid":0,"wait_status":768}}
+        {"timestamp":0.053,"name":"finish","context":{"status":768}}
+        {"timestamp":0.057,"name":"release","context":{"ranks":"all","final":true}}
+        {"timestamp":0.057,"name":"free"}
+        {"timestamp":0.057,"name":"clean"}
+        """#
 }

@@ -14,7 +14,6 @@ import os
 import signal
 import stat
 import struct
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
@@ -149,7 +148,7 @@ def write_outcome(
     """
     path = path_of(directory, key, OUTCOME)
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f"{PREFIX}{uuid.uuid4().hex}.tmp")
+    temporary = os.path.join(folder, f"{PREFIX}{os.urandom(16).hex()}.tmp")
     try:
         _write(temporary, encode(OUTCOME, header, parts))
         if not _give_name(temporary, path):

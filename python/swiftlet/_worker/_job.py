@@ -7,10 +7,8 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -251,7 +249,7 @@ class StepCall(Call):
 
     def __init__(self, directory: str, key: str, task: Entry, step: Sequence[str]) -> None:
         folder = os.path.dirname(os.path.join(directory, key))
-        self._file = os.path.join(folder, f"{_entries.PREFIX}{uuid.uuid4().hex}.ranks")
+        self._file = os.path.join(folder, f"{_entries.PREFIX}{os.urandom(16).hex()}.ranks")
         ranks = str(task.header.get("resources", {}).get("cores", 1))
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "jobrank.py")
         python = [sys.executable, *_interpreter_flags(), program]
@@ -278,6 +276,8 @@ class StepCall(Call):
 
 
 def _interpreter_flags() -> list[str]:
+    import subprocess
+
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return flags
 

@@ -9,7 +9,6 @@ import os
 import signal
 import struct
 import sys
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -63,6 +62,8 @@ def run(directory: str, task: Entry, parent: int, result: int, load_inputs: Load
         os._exit(status)
     except BaseException as error:
         if os.getpid() != process:
+            import traceback
+
             traceback.print_exc()
             os._exit(1)
         kind, parts = 1, dump_error(without_own_frames(error))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import sys
 from typing import Any, Protocol
@@ -33,7 +32,7 @@ def of_call(run: Run, about: dict[str, Any]) -> dict[str, Any]:
         "start": run.start,
         "end": run.end,
         "duration": run.end - run.start,
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "swiftlet": __version__,
         "command": [sys.executable, *sys.argv],
         "exit_status": run.status,

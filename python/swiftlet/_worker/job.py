@@ -28,16 +28,20 @@ def main() -> None:
             f"usage: {sys.argv[0]} DIRECTORY (KEY | --element INDEX | --elements KEY…) [--step COMMAND…]"
         )
 
-    import cloudpickle  # noqa: F401  most calls need it; imported before the call's process is forked
+    if not is_element and not is_one_of:
+        from swiftlet._worker import _job
 
-    from swiftlet._worker import _array, _job
+        sys.exit(_job.run(words[0], words[1], step))
+
+    import cloudpickle  # noqa: F401  once for several calls, which are forked
+
+    from swiftlet._worker import _array
 
     if is_element:
         sys.exit(_array.run(words[0], _array.keys_of_stdin(), int(words[2]), step, _array.WHOLE))
-    if is_one_of:  # a user's script, whose time limit may leave no time for others' calls
-        index = int(os.environ["SLURM_ARRAY_TASK_ID"])
-        sys.exit(_array.run(words[0], words[2:], index, step, _array.WHOLE_OF_UNKNOWN))
-    sys.exit(_job.run(words[0], words[1], step))
+    # A user's script, whose time limit may leave no time for others' calls.
+    index = int(os.environ["SLURM_ARRAY_TASK_ID"])
+    sys.exit(_array.run(words[0], words[2:], index, step, _array.WHOLE_OF_UNKNOWN))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ ALL = (
     "slurm_batch_jobs",
     "slurm_latency",
     "flux_calls",
+    "swift_latency",
+    "swift_warm_calls",
+    "swift_fresh_calls",
+    "swift_queued",
+    "commands",
 )
 CANNOT_RUN = 3
 """Exit status of a benchmark that has said why this machine cannot run it."""

@@ -8,7 +8,7 @@ from race import Contestant, Goal, race
 from swift_program import build, measure
 from swiftlet import SingleNodeExecutor
 
-SWIFT, PYTHON, FRESH = "Swift program", "Python front", "Swift, a fresh process (1 / rate)"
+SWIFT, PYTHON = "Swift program", "Python front"
 
 if __name__ == "__main__":
     program = build()
@@ -20,7 +20,6 @@ if __name__ == "__main__":
             Contestant(
                 PYTHON, lambda: microseconds(SingleNodeExecutor(max_workers=1, block_allocation=True), 1000)
             ),
-            Contestant(FRESH, lambda: 1e6 / measure(program, "fresh", 200)[0]),
         ],
         [Goal(SWIFT, PYTHON, "at most", 0.75, 1)],
     )

@@ -68,7 +68,7 @@ struct PythonTests {
         try await withExecutor(configuration(warm)) { executor async throws in
             let error = try await failure(executor, PythonCall<Int>("os", "abort"))
             #expect(error.code == .lost)
-            #expect(error.description == "the Python process was ended by signal \(SIGABRT)")
+            #expect(error.description == "the Python process was ended by signal 6 (SIGABRT)")
             let exited = try await failure(executor, PythonCall<Int>("os", "_exit", 5))
             #expect(exited.description == "the Python process exited with status 5")
             #expect(try await executor.run(PythonCall<Double>("math", "sqrt", 4.0)) == 2)

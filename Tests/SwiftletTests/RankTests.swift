@@ -52,7 +52,7 @@ import Testing
             let error = try await failure(executor, RankName(dying: rank))
             #expect(error.code == .lost)
             #expect(error.signal == SIGKILL)
-            if rank > 0 { #expect(error.errorOutput.contains("rank 1 of 3 was ended by signal 9")) }
+            if rank > 0 { #expect(error.errorOutput.contains("rank 1 of 3 was ended by signal 9 (SIGKILL)")) }
             let names = try await executor.submitToRanks(RankName()).value
             #expect(names == ["0/3", "1/3", "2/3"])
         }

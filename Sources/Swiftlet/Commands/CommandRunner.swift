@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import CSwiftlet
 import Glibc
+import SwiftletModel
 import SwiftletTransport
 
 /// Runs an external program below a worker: where the engine does not start it itself.
@@ -45,11 +46,15 @@ enum CommandRunner {
         }
         while output.read() {}
         while errors.read() {}
-        let value = status.value
-        let hasExited = value & 0x7f == 0
+        var (exitStatus, signal): (Int32?, Int32?)
+        switch ProcessEnd(waitStatus: status.value) {
+        case .exited(let value): exitStatus = value
+        case .signalled(let value): signal = value
+        case .memoryLimit, .taken, .failed: break
+        }
         return CommandResult(
-            exitStatus: hasExited ? value >> 8 & 0xff : nil, signal: hasExited ? nil : value & 0x7f, output: output.bytes,
-            errors: errors.bytes, outputCount: output.count, errorCount: errors.count,
+            exitStatus: exitStatus, signal: signal, output: output.bytes, errors: errors.bytes, outputCount: output.count,
+            errorCount: errors.count,
             nanoseconds: Int(clamping: sl_monotonic_ns() - begun))
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import CSwiftlet
 import Glibc
+import SwiftletModel
 import SwiftletTransport
 import Synchronization
 
@@ -73,12 +74,12 @@ enum PythonProcess {
         }
 
         /// How it ended. Where its socket is closed and it has not ended yet, it is ended.
-        private func reap() -> Int32 {
+        private func reap() -> ProcessEnd {
             var status: Int32 = 0
             kill(process, SIGKILL)
             while waitpid(process, &status, 0) < 0 && errno == EINTR {}
             process = 0
-            return status
+            return ProcessEnd(waitStatus: status)
         }
 
         func call(_ request: [UInt8]) throws -> [UInt8] {
@@ -97,12 +98,9 @@ enum PythonProcess {
         }
 
         private func death() -> TaskError {
-            let status = reap()
-            let signal = status & 0x7f
-            guard signal == 0 else { return TaskError(.lost, "the Python process was ended by signal \(signal)") }
+            let end = reap()
             let hint = ": is the Python package swiftlet installed for \(program)?"
-            return TaskError(
-                .lost, "the Python process exited with status \(status >> 8 & 0xff)" + (status >> 8 == 1 ? hint : ""))
+            return TaskError(.lost, "the Python process \(end)" + (end == .exited(status: 1) ? hint : ""))
         }
 
         private func send(_ bytes: [UInt8]) -> Bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
 import SwiftletEngine
+import SwiftletModel
 import SwiftletStore
 
 /// What outcomes say about who made them.
@@ -20,16 +21,16 @@ enum JobProvenance {
     static var ofProgram: String? { HeaderValue.members(common).json }
 
     /// Of a call that this job has run.
-    static func ofCall(process: Int32, start: Double, end: Double, status: Int32, errors: [UInt8]) -> [String: HeaderValue] {
+    static func ofCall(process: Int32, start: Double, end: Double, status: ProcessEnd, errors: [UInt8]) -> [String: HeaderValue] {
         var members = common
         members["pid"] = .integer(Int(process))
         members["start"] = .number(start)
         members["end"] = .number(end)
         members["duration"] = .number(end - start)
-        if status & 0x7f == 0 {
-            members["exit_status"] = .integer(Int(status >> 8 & 0xff))
-        } else {
-            members["signal"] = .integer(Int(status & 0x7f))
+        switch status {
+        case .exited(let status): members["exit_status"] = .integer(Int(status))
+        case .signalled(let signal): members["signal"] = .integer(Int(signal))
+        case .memoryLimit, .taken, .failed: break
         }
         if !errors.isEmpty { members["stderr"] = .text(String(decoding: errors, as: UTF8.self)) }
         members["queue_id"] = getenv("SLURM_JOB_ID").flatMap { Int(String(cString: $0)) }.map { .integer($0) }

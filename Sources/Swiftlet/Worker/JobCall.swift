@@ -3,6 +3,7 @@ import CSwiftlet
 import Glibc
 import SwiftletEngine
 import SwiftletLaunch
+import SwiftletModel
 import SwiftletTransport
 import Synchronization
 
@@ -12,7 +13,7 @@ final class JobCall: Sendable {
     struct End: Sendable {
         /// nil where the worker died before it had one.
         var answer: WorkerChannel.Answer?
-        var status: Int32
+        var status: ProcessEnd
         let process: Int32
         let isLate: Bool
         /// The last it printed on its error output.
@@ -106,7 +107,8 @@ final class JobCall: Sendable {
         _ = endAllDescendants()
         await errorsEnded.value
         return End(
-            answer: answer, status: status, process: process, isLate: isLate.withLock { $0 }, errors: errors.withLock { $0 })
+            answer: answer, status: ProcessEnd(waitStatus: status), process: process, isLate: isLate.withLock { $0 },
+            errors: errors.withLock { $0 })
     }
 }
 

@@ -3,6 +3,7 @@ import CSwiftlet
 import Glibc
 import SwiftletEngine
 import SwiftletLaunch
+import SwiftletModel
 import SwiftletStore
 
 /// What the program does as a batch job: reads the task of an entry, has a worker below it run it, and writes the outcome, also when that
@@ -51,7 +52,7 @@ struct JobProcess {
         }
         guard let task = await entryInTime(.task, place) else { return Failure.noTask }
         let start = Double(sl_unix_ns()) / 1e9
-        var end = JobCall.End(answer: nil, status: 0, process: 0, isLate: false, errors: [])
+        var end = JobCall.End(answer: nil, status: .exited(status: 0), process: 0, isLate: false, errors: [])
         do {
             end = try await call(task)
         } catch {
@@ -116,10 +117,7 @@ struct JobProcess {
         case .error(let bytes)?: (header.kind, result) = (.error, ("error", bytes))
         case nil where end.isLate: (header.kind, header.reason) = (.timeLimit, "the task ran longer than its limit")
         case nil:
-            let signal = end.status & 0x7f
-            header.kind = .lost
-            header.reason =
-                signal == 0 ? "exited with status \(end.status >> 8 & 0xff)" : "was ended by signal \(signal)"
+            (header.kind, header.reason) = (.lost, end.status.description)
         }
         header.provenance = JobProvenance.ofCall(
             process: end.process, start: start, end: Double(sl_unix_ns()) / 1e9, status: end.status, errors: end.errors)

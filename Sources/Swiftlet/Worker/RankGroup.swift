@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
 import SwiftletEngine
+import SwiftletModel
 import SwiftletTransport
 import Synchronization
 
@@ -63,16 +64,16 @@ final class RankGroup: Sendable {
         }
         waiting?.resume()
         guard !isExpected else { return }
-        let signal = status & 0x7f
-        let end = signal == 0 ? "exited with status \(status >> 8 & 0xff)" : "was ended by signal \(signal)"
+        let end = ProcessEnd(waitStatus: status)
         let message = "rank \(rank.number) of \(rank.count) \(end)\n"
         _ = write(2, message, message.utf8.count)
-        if signal != 0 {
+        if case .signalled(let signal) = end {
             Glibc.signal(signal, SIG_DFL)
             kill(getpid(), signal)
             sleep(1)
         }
-        _exit(status >> 8 & 0xff)
+        if case .exited(let status) = end { _exit(status) }
+        _exit(1)
     }
 
     func blob(_ id: UInt64, _ bytes: [UInt8]) { for channel in channels { channel.blob(id, bytes) } }

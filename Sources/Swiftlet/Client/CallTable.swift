@@ -125,16 +125,23 @@ final class CallTable: Sendable {
     // MARK: from the engine, on its thread
 
     func received(_ bytes: [UInt8]) {
-        do { try bytes.withUnsafeBytes { try forEachFrame(in: $0, received) } } catch { engineEnded("\(error)") }
+        // Who waits is told when all frames are read: one that waits for many tasks, one after the other, is woken once for all of them.
+        var waiting: [() -> Void] = []
+        do {
+            try bytes.withUnsafeBytes { try forEachFrame(in: $0) { try received($0, $1, telling: &waiting) } }
+        } catch { engineEnded("\(error)") }
+        waiting.forEach { $0() }
     }
 
-    private func received(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+    private func received(
+        _ header: FrameHeader, _ body: UnsafeRawBufferPointer, telling waiting: inout [() -> Void]
+    ) throws {
         switch FrameType(rawValue: header.type) {
         case .outcome:
             let call = state.withLock { $0.pending.removeValue(forKey: TaskID(header.id)) }
             let outcome = try OutcomeFrame(body)
             if !observers.isEmpty { ended(TaskID(header.id), outcome.result, nanoseconds: outcome.duration) }
-            call?.end(outcome.result)
+            if let call, let others = call.settle(outcome.result), !others.isEmpty { waiting += others }
         case .output:
             guard let writer = outputs.withLock({ $0[header.flags] }) else { return }
             state.withLock { $0.unwritten += body.count }

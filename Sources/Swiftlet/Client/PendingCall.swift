@@ -57,18 +57,24 @@ final class PendingCall: Sendable {
     /// The first end counts; false where it had ended before.
     @discardableResult
     func end(_ outcome: Outcome) -> Bool {
+        guard let waiting = settle(outcome) else { return false }
+        waiting.forEach { $0() }
+        return true
+    }
+
+    /// The same, but those who wait are told by the caller, later; nil where it had ended before.
+    func settle(_ outcome: Outcome) -> [() -> Void]? {
         let waiting: [Waiter]? = state.withLock { state in
             guard case .waiting(let waiting) = state else { return nil }
             state = .ended(outcome)
             return waiting
         }
-        for waiter in waiting ?? [] {
+        return waiting?.map { waiter in
             switch waiter {
-            case .continuation(let continuation): continuation.resume(returning: outcome)
-            case .observer(let observer): observer()
+            case .continuation(let continuation): { continuation.resume(returning: outcome) }
+            case .observer(let observer): observer
             }
         }
-        return waiting != nil
     }
 
     func cancel() {

@@ -32,17 +32,42 @@ extension Float: ArrayNumber { static var tag: UInt64 { 85 } }
 extension Double: ArrayNumber { static var tag: UInt64 { 86 } }
 
 enum NumberArrays {
+    /// The types that are written so. Looked up once: asking the runtime for a generic type takes longer than writing a small value.
+    private struct Types {
+        let double = ObjectIdentifier([Double].self)
+        let int = ObjectIdentifier([Int].self)
+        let float = ObjectIdentifier([Float].self)
+        let uint8 = ObjectIdentifier([UInt8].self)
+        let int32 = ObjectIdentifier([Int32].self)
+        let int64 = ObjectIdentifier([Int64].self)
+        let uint32 = ObjectIdentifier([UInt32].self)
+        let uint64 = ObjectIdentifier([UInt64].self)
+        let uint = ObjectIdentifier([UInt].self)
+        let int16 = ObjectIdentifier([Int16].self)
+        let uint16 = ObjectIdentifier([UInt16].self)
+        let int8 = ObjectIdentifier([Int8].self)
+    }
+    private static let types = Types()
+
     /// Writes the value where it is an array of numbers; false where it is not.
     static func encode<T>(_ value: T, to bytes: inout [UInt8]) -> Bool {
-        func write<N: ArrayNumber>(_ type: N.Type) -> Bool {
-            guard T.self == [N].self else { return false }
-            append(unsafeBitCast(value, to: [N].self), to: &bytes)
-            return true
-        }
         guard MemoryLayout<T>.size == MemoryLayout<[Int]>.size else { return false }
-        return write(Double.self) || write(Int.self) || write(Float.self) || write(UInt8.self) || write(Int32.self)
-            || write(Int64.self) || write(UInt32.self) || write(UInt64.self) || write(UInt.self) || write(Int16.self)
-            || write(UInt16.self) || write(Int8.self)
+        switch ObjectIdentifier(T.self) {
+        case types.double: append(unsafeBitCast(value, to: [Double].self), to: &bytes)
+        case types.int: append(unsafeBitCast(value, to: [Int].self), to: &bytes)
+        case types.float: append(unsafeBitCast(value, to: [Float].self), to: &bytes)
+        case types.uint8: append(unsafeBitCast(value, to: [UInt8].self), to: &bytes)
+        case types.int32: append(unsafeBitCast(value, to: [Int32].self), to: &bytes)
+        case types.int64: append(unsafeBitCast(value, to: [Int64].self), to: &bytes)
+        case types.uint32: append(unsafeBitCast(value, to: [UInt32].self), to: &bytes)
+        case types.uint64: append(unsafeBitCast(value, to: [UInt64].self), to: &bytes)
+        case types.uint: append(unsafeBitCast(value, to: [UInt].self), to: &bytes)
+        case types.int16: append(unsafeBitCast(value, to: [Int16].self), to: &bytes)
+        case types.uint16: append(unsafeBitCast(value, to: [UInt16].self), to: &bytes)
+        case types.int8: append(unsafeBitCast(value, to: [Int8].self), to: &bytes)
+        default: return false
+        }
+        return true
     }
 
     private static func append<N: ArrayNumber>(_ numbers: [N], to bytes: inout [UInt8]) {

@@ -28,6 +28,8 @@ import Swiftlet
         case let scenario? where scenario.hasPrefix("slurm-"): try await SlurmScenarios.run(scenario.dropFirst(6))
         case let scenario? where scenario.hasPrefix("cluster-"):
             try await ClusterScenarios.run(scenario.dropFirst(8), CommandLine.arguments.last ?? "")
+        case let scenario? where scenario.hasPrefix("ending-"):
+            try await EndingScenarios.run(scenario.dropFirst(7), CommandLine.arguments.last ?? "")
         case let other: print("no scenario \(other ?? "")")
         }
     }

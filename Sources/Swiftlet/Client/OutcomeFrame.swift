@@ -41,12 +41,14 @@ struct OutcomeFrame {
         details.cause = report?.cause
         details.causeType = report?.type
         let said = report.map { ": \($0.description)" } ?? ""
-        let reason = attributes[text: "reason"] ?? "no reason was given"
+        let reason = memoryReason(attributes) ?? attributes[text: "reason"] ?? "no reason was given"
         switch kind {
         case 1:
             let code = report.flatMap { TaskError.Code(named: $0.code) } ?? .failed
             return TaskError(code, report?.description ?? "the task failed and did not say why", details)
-        case 2: return TaskError(.lost, "the worker that ran the task \(reason)", details)
+        case 2:
+            let subject = reason.hasPrefix("queue job ") ? "the" : "the worker that ran the task"
+            return TaskError(.lost, "\(subject) \(reason)", details)
         case 3: return TaskError(.cancelled, "the task was cancelled", details)
         case 4: return TaskError(.inputFailed, "an input has no value" + said, details)
         case 5:
@@ -54,5 +56,11 @@ struct OutcomeFrame {
             return TaskError(.timeLimit, "the task ran longer than its limit" + limit, details)
         default: return TaskError(.refused, reason + said, details)
         }
+    }
+
+    /// Of a task that used more memory than it may, in the words of ``ResourceRequest``.
+    private static func memoryReason(_ attributes: Attributes) -> String? {
+        guard let limit = attributes[integer: "memory_limit"], let used = attributes[integer: "memory_used"] else { return nil }
+        return "used \(used >> 20) MB of memory, more than the \(limit >> 20) MB of its request's memory, and was ended"
     }
 }

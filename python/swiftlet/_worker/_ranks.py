@@ -33,7 +33,7 @@ def run(expected: int) -> NoReturn:
     except Exception as error:  # mpi4py is missing, or finds no MPI library
         _refuse(line, f"MPI could not be started by mpi4py: {type(error).__name__}: {error}")
     if comm.Get_size() != expected:
-        _refuse(line, _mismatch(comm.Get_size(), expected))
+        _refuse(line, _mismatch(comm.Get_size(), expected, bool(watcher)))
     if comm.Get_rank() == 0:
         _lead(line, comm, finalize, watcher)
     control = _control.join(comm.bcast(None, 0), comm.Get_rank())
@@ -107,14 +107,15 @@ def _refuse(line: str, reason: str) -> NoReturn:
     os._exit(MISMATCH)
 
 
-def _mismatch(size: int, expected: int) -> str:
+def _mismatch(size: int, expected: int, is_step: bool) -> str:
     from mpi4py import MPI
 
     library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
+    if is_step:
+        advice = "Choose another pmi_mode, or an MPI library that knows one of the launcher's"
+    else:
+        advice = "Use the mpiexec that belongs to this library (PATH, or SWIFTLET_MPIEXEC)"
     return (
         f"its launcher started {expected} ranks, but MPI says that there {'is' if size == 1 else 'are'} "
-        f"{size}: "
-        f"the launcher and the MPI library of mpi4py ({library}) do not fit together. Use the mpiexec that "
-        "belongs "
-        "to this library (PATH, or SWIFTLET_MPIEXEC)"
+        f"{size}: the launcher and the MPI library of mpi4py ({library}) do not fit together. {advice}"
     )

@@ -106,6 +106,8 @@ public struct EngineConfiguration: Sendable {
         flux = try FluxSettings(attributes)
         gpuVariable = attributes[text: "gpu_variable"]
         inventory.groupsSpanNodes = attributes[integer: "groups_span_nodes"] == 1
+        inventory.stepsChooseGPUs = usesAgents && nodes is Srun
+        inventory.groupsAreSteps = launch == .forkServer
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
         listenAddress = attributes[text: "listen_address"]
     }

@@ -38,6 +38,11 @@ public struct Inventory: Hashable, Sendable {
     public var nodes: [Node]
     /// Whether a group of ranks that no single node can hold may be spread over several (the launcher reaches them all).
     public var groupsSpanNodes: Bool
+    /// The launcher of steps chooses their GPUs itself and does not know which ones calls of agents have: on a node either these
+    /// or those have GPUs at a time.
+    public var stepsChooseGPUs = false
+    /// Groups of ranks are steps, not only what asks to be one.
+    public var groupsAreSteps = true
 
     public init(nodes: [Node], groupsSpanNodes: Bool = false) {
         self.nodes = nodes
@@ -62,6 +67,8 @@ public struct Slot: Hashable, Sendable {
         public var gpus: [String]
         /// Bytes of memory they may use; 0: not limited.
         public var memory: UInt64
+        /// The GPUs are only counted: which ones it has is its launcher's choice.
+        public var hasChosenGPUs = false
 
         public init(
             node: Int, name: String, ranks: Int, coreCount: Int, cores: [Int] = [], gpus: [String] = [], memory: UInt64 = 0

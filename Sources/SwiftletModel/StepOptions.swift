@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-/// What a launcher of job steps needs to know of a call beside its resources. The scheduler does not look at it.
+/// What a launcher of job steps needs to know of a call beside its resources. The scheduler looks at nothing but
+/// whether it is a step.
 public struct StepOptions: Hashable, Sendable {
     /// The call is to be a step of its own, although an agent could run it.
     public var isAskedFor: Bool

@@ -15,6 +15,8 @@ struct NodeState {
     private var domains: [[Int]]
     /// One slot has it all.
     private var isTakenWhole = false
+    /// Slots with GPUs that we have chosen, and with such that their launcher has.
+    private(set) var gpuSlots = (ours: 0, launchers: 0)
 
     init(_ node: Node) {
         self.node = node
@@ -29,12 +31,22 @@ struct NodeState {
 
     func fits(_ need: NodeNeed) -> Bool {
         isUp && !isTakenWhole && need.cores <= cores && need.gpus <= gpus.count && need.memory <= memory
-            && (!need.isWhole || slots == 0)
+            && (!need.isWhole || slots == 0) && allowsGPUs(of: need)
+    }
+
+    /// Where a launcher chooses GPUs it may choose those that we have given to somebody.
+    func allowsGPUs(of need: NodeNeed) -> Bool {
+        need.gpus == 0 || (need.choosesGPUs ? gpuSlots.ours : gpuSlots.launchers) == 0
+    }
+
+    private mutating func countGPUSlot(_ placement: Slot.Placement, _ difference: Int) {
+        guard !placement.gpus.isEmpty else { return }
+        if placement.hasChosenGPUs { gpuSlots.launchers += difference } else { gpuSlots.ours += difference }
     }
 
     /// Whether it fits without taking anything that `other`, which waits for this node, needs.
     func fits(_ need: NodeNeed, beside other: NodeNeed) -> Bool {
-        guard fits(need), !need.isWhole, !other.isWhole else { return false }
+        guard fits(need), !need.isWhole, !other.isWhole, need.canShareGPUs(with: other) else { return false }
         func leaves(_ mine: UInt64, _ theirs: UInt64, of free: UInt64) -> Bool {
             mine == 0 || (theirs <= free && mine <= free - theirs)
         }
@@ -54,6 +66,8 @@ struct NodeState {
         slots += 1
         var placement = Slot.Placement(
             node: index, name: node.name, ranks: ranks, coreCount: need.cores, memory: need.memory)
+        placement.hasChosenGPUs = need.choosesGPUs && need.gpus > 0
+        defer { countGPUSlot(placement, 1) }
         for _ in 0..<need.gpus { placement.gpus.append(node.gpus[gpus.removeLast()]) }
         if need.isWhole {
             isTakenWhole = true
@@ -70,6 +84,7 @@ struct NodeState {
     /// Takes back what a slot held here.
     mutating func giveBack(_ placement: Slot.Placement) {
         slots -= 1
+        countGPUSlot(placement, -1)
         for gpu in placement.gpus { returnGPU(gpu) }
         if isTakenWhole {
             isTakenWhole = false

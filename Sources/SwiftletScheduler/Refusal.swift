@@ -4,6 +4,13 @@ import SwiftletModel
 extension ResourceRequest {
     /// How its ranks are laid over the nodes of an inventory.
     func shape(in inventory: Inventory) -> Shape {
+        var shape = layout(in: inventory)
+        let isStep = step.isAskedFor || shape.spread != .one || (isGroup && (inventory.groupsAreSteps || isCommand))
+        shape.choosesGPUs = inventory.stepsChooseGPUs && isStep
+        return shape
+    }
+
+    private func layout(in inventory: Inventory) -> Shape {
         if let nodes, nodes > 1 { return Shape(self, spread: .evenly(nodes)) }
         let onOne = Shape(self)
         guard nodes == nil, inventory.groupsSpanNodes, isGroup else { return onOne }

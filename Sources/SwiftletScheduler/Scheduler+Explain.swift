@@ -92,6 +92,10 @@ extension Scheduler {
         if need.gpus > node.freeGPUs {
             return "\(counted(need.gpus, "GPU")): \(free(node.freeGPUs, of: node.node.gpus.count))"
         }
+        if !node.allowsGPUs(of: need) {
+            let others = need.choosesGPUs ? "calls that are no steps" : "steps, whose GPUs their launcher chooses"
+            return "\(counted(need.gpus, "GPU")): those that are taken belong to \(others)"
+        }
         if need.memory > node.memory, let all = node.node.memory {
             return "\(need.memory) bytes of memory: \(node.memory) of \(all) are free"
         }

@@ -8,6 +8,13 @@ struct NodeNeed: Equatable {
     var memory: UInt64
     /// Nothing else may be there.
     var isWhole: Bool
+    /// Its launcher chooses the GPUs.
+    var choosesGPUs = false
+
+    /// Whether both can have GPUs on one node.
+    func canShareGPUs(with other: NodeNeed) -> Bool {
+        gpus == 0 || other.gpus == 0 || choosesGPUs == other.choosesGPUs
+    }
 }
 
 /// A request as the fitting sees it: how its ranks may be laid over nodes.
@@ -28,6 +35,7 @@ struct Shape: Equatable {
     /// On each node.
     var memory: UInt64
     var isExclusive: Bool
+    var choosesGPUs = false
     var spread: Spread
 
     init(_ request: ResourceRequest, spread: Spread = .one) {
@@ -44,7 +52,8 @@ struct Shape: Equatable {
 
     /// What so many of its ranks take on a node.
     func need(_ ranks: Int) -> NodeNeed {
-        NodeNeed(cores: ranks * threads, gpus: ranks * gpus, memory: memory, isWhole: isExclusive)
+        NodeNeed(
+            cores: ranks * threads, gpus: ranks * gpus, memory: memory, isWhole: isExclusive, choosesGPUs: choosesGPUs)
     }
 }
 

@@ -48,6 +48,29 @@ import Testing
         #expect(placements(trace.dies(1))[0][0].gpus == ["GPU-x"])
     }
 
+    @Test func onANodeEitherAgentsOrALauncherHandOutGPUs() {
+        var inventory = Inventory(nodes: ["a", "b"].map { Node(name: $0, coreCount: 4, gpus: ["0", "1"]) })
+        inventory.stepsChooseGPUs = true
+        let capacity = Capacity(inventory: inventory)
+        var trace = Trace(scheduler: Scheduler(mode: .fresh, capacity: capacity, restartLimit: 0))
+        trace.define(2, ResourceRequest(gpusPerCore: 1))
+        var step = ResourceRequest(gpusPerCore: 1)
+        step.step.isAskedFor = true
+        trace.define(3, step)
+        trace.define(4, ResourceRequest(cores: 2, gpusPerCore: 1))
+        #expect(placements(trace.submit(1, request: 2))[0][0].name == "a")
+        let other = placements(trace.submit(2, request: 3))[0][0]
+        #expect((other.name, other.hasChosenGPUs) == ("b", true))
+        // There is a free GPU on each node, and room for the ranks on none.
+        #expect(placements(trace.submit(3, request: 4)) == [])
+        #expect(placements(trace.submit(4, request: 2))[0][0].gpus == ["1"])
+        #expect(placements(trace.submit(5, request: 3))[0][0].name == "b")
+        // Who needs no GPU is not concerned.
+        #expect(placements(trace.submit(6)).count == 1)
+        #expect(placements(trace.dies(1)) == [])
+        #expect(placements(trace.dies(3)).map { $0[0].name } == ["a"])
+    }
+
     @Test func smallCallsArePackedAndSpareTheGPUs() {
         var trace = trace([
             Node(name: "gpu", coreCount: 4, gpus: ["0"]), Node(name: "big", coreCount: 8), Node(name: "small", coreCount: 4),

@@ -153,10 +153,10 @@ final class SlurmJobs: JobSystem {
     }
 
     func timesLeft(of jobs: [JobID], answer: @escaping ([JobID: Double]) -> Void) {
-        let command = SlurmCommands.timesLeft(jobs.map(SlurmJobID.init))
-        runner.run(command, environment: SlurmCommands.environment(environment), limit: 20_000_000_000) { result in
-            let times = SlurmAnswers.timesLeft(result.output)
-            answer(Dictionary(uniqueKeysWithValues: times.map { (JobID($0.key), $0.value) }))
+        let command = SlurmCommands.ends(of: jobs.map(SlurmJobID.init))
+        runner.run(command, environment: SlurmCommands.environmentOfEnds(environment), limit: 20_000_000_000) { result in
+            let (ends, now) = (SlurmAnswers.ends(result.output), time(nil))
+            answer(Dictionary(uniqueKeysWithValues: ends.map { (JobID($0.key), Double($0.value - now)) }))
         }
     }
 

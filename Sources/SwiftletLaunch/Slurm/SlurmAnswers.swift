@@ -33,22 +33,14 @@ public enum SlurmAnswers {
         }
     }
 
-    /// `SlurmCommands.timesLeft`: a job and `[[days-]hours:]minutes:seconds`. Jobs without a limit are left out.
-    public static func timesLeft(_ text: String) -> [SlurmJobID: Double] {
-        var found: [SlurmJobID: Double] = [:]
+    /// `SlurmCommands.ends`: a job, and when its time is over in seconds since 1970. Jobs without a limit are left out.
+    public static func ends(_ text: String) -> [SlurmJobID: Int] {
+        var found: [SlurmJobID: Int] = [:]
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            if words.count == 2, let id = SlurmJobID(words[0]), let time = seconds(words[1]) { found[id] = time }
+            if words.count == 2, let id = SlurmJobID(words[0]), let time = Int(words[1]), time > 0 { found[id] = time }
         }
         return found
-    }
-
-    private static func seconds(_ text: Substring) -> Double? {
-        let words = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard let last = words.last, words.count <= 2, let days = words.count == 2 ? Int(words[0]) : 0 else { return nil }
-        let fields = last.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-        guard (2...3).contains(fields.count), !fields.contains(nil) else { return nil }
-        return Double(fields.reduce(0) { $0 * 60 + ($1 ?? 0) } + days * 86400)
     }
 
     /// `status:signal`

@@ -19,9 +19,14 @@ public enum SlurmCommands {
         ("JobArrayID", 24), ("State", 18), ("Reason", 40), ("exit_code", 12), ("NodeList", 80),
     ]
 
-    /// How long running jobs may still run; see `SlurmAnswers.timesLeft`.
-    public static func timesLeft(_ jobs: [SlurmJobID]) -> [String] {
-        ["squeue", "--noheader", "--array", "--jobs=" + jobs.map(\.description).joined(separator: ","), "--format=%i %L"]
+    /// When running jobs have to end; see `SlurmAnswers.ends`. (The time left, `%L`, knows whole minutes alone.)
+    public static func ends(of jobs: [SlurmJobID]) -> [String] {
+        ["squeue", "--noheader", "--array", "--jobs=" + jobs.map(\.description).joined(separator: ","), "--format=%i %e"]
+    }
+
+    /// The environment of `ends`: times as seconds since 1970.
+    public static func environmentOfEnds(_ inherited: [String]) -> [String] {
+        environment(inherited) + ["SLURM_TIME_FORMAT=%s"]
     }
 
     /// Jobs that squeue has forgotten, from the site's accounting.

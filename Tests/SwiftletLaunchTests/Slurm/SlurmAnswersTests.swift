@@ -82,12 +82,15 @@ import Testing
         #expect(SlurmAnswers.history("Slurm accounting storage is disabled\n").isEmpty)
     }
 
-    @Test func timesThatJobsHaveLeft() {
-        let answer = "7 59:59\n8_0 1:00:00\n8_11 2-00:00:10\n9 UNLIMITED\n10 INVALID\n11\n12 5\nwelcome to the cluster\n"
+    @Test func whenJobsHaveToEnd() {
+        let answer = "7 1795618410\n8_0 1795618411\n8_11 1795618412\n9 N/A\n10 0\n11\nwelcome to the cluster\n"
         #expect(
-            SlurmAnswers.timesLeft(answer) == [
-                SlurmJobID(7): 3599, SlurmJobID(8, element: 0): 3600, SlurmJobID(8, element: 11): 172_810,
+            SlurmAnswers.ends(answer) == [
+                SlurmJobID(7): 1_795_618_410, SlurmJobID(8, element: 0): 1_795_618_411,
+                SlurmJobID(8, element: 11): 1_795_618_412,
             ])
+        #expect(
+            SlurmCommands.environmentOfEnds(["SLURM_TIME_FORMAT=relative", "HOME=/h"]) == ["HOME=/h", "SLURM_TIME_FORMAT=%s"])
     }
 
     @Test func pairsOfScontrol() {

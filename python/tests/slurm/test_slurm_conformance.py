@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The conformance suite of all executors, on SlurmClusterExecutor: each call a batch job of a real Slurm.
+"""The conformance suite of all executors, on SlurmClusterExecutor: each call a batch job of a real Slurm,
+or of a warm worker that is one.
 
 Of the suite this is what a queue can make different; the rest happens in the client, as with
 ``TestClusterExecutor``, on which all of it runs.
@@ -38,9 +39,16 @@ from test_conformance_futures import (  # noqa: F401
 )
 
 
-@pytest.fixture
-def kind(cluster: Cluster) -> Kind:
+@pytest.fixture(params=["jobs", "warm"])
+def kind(request: pytest.FixtureRequest, cluster: Cluster) -> Kind:
     """The executor of this folder's cluster."""
+    if request.param == "warm":
+        return Kind(
+            lambda directory, **options: SlurmClusterExecutor(
+                cache_directory=str(directory / "cache"), block_allocation=True, max_workers=2, **options
+            ),
+            stays=True,
+        )
     return Kind(
         lambda directory, **options: SlurmClusterExecutor(
             cache_directory=str(directory / "cache"), **options

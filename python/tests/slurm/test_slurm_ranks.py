@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slurm_cluster import Cluster
+from slurm_cluster import Cluster, fields
 
 from swiftlet import SlurmClusterExecutor
 
@@ -25,6 +26,18 @@ def node(_: int) -> str:
 
     MPI.COMM_WORLD.Barrier()
     return os.environ["SLURMD_NODENAME"]
+
+
+def granted_to_mine(_: int) -> dict[str, str]:
+    """The environment of a rank, and what Slurm says of its job and of its step."""
+
+    def ask(kind: str, name: str) -> str:
+        command = ["scontrol", "show", kind, "--oneliner", name]
+        return subprocess.run(command, capture_output=True, text=True).stdout
+
+    job = os.environ["SLURM_JOB_ID"]
+    step = ask("step", f"{job}.{os.environ['SLURM_STEP_ID']}")
+    return {**os.environ, "job": ask("job", job), "step": step}
 
 
 def rank_one_raises(_: int) -> None:
@@ -68,6 +81,32 @@ def test_s31_pmi_mode_and_an_array_of_groups(cluster: Cluster, tmp_path: Path) -
 def test_ranks_on_two_nodes(executor: SlurmClusterExecutor) -> None:
     nodes = executor.submit(node, 0, resource_dict={"num_nodes": 2}).result(timeout=60)
     assert len(set(nodes)) == 2  # type: ignore[arg-type]
+
+
+def test_job_and_step_have_what_was_asked_for(cluster: Cluster, tmp_path: Path) -> None:
+    resources = {
+        "cores": 2, "threads_per_core": 2, "gpus_per_core": 1, "num_nodes": 2,
+        "memory_max": 0.5, "run_time_max": 61,
+    }  # fmt: skip
+    with SlurmClusterExecutor(cache_directory=str(tmp_path), openmpi_oversubscribe=True) as executor:
+        assert "--oversubscribe" in executor.dry_run(granted_to_mine, 0, resource_dict=resources)
+        ranks = executor.submit(granted_to_mine, 0, resource_dict=resources).result(timeout=60)
+    assert len(ranks) == 2
+    job, step = fields(ranks[0]["job"]), fields(ranks[0]["step"])
+    wanted = {
+        "NumTasks": "2",
+        "NumNodes": "2",
+        "CPUs/Task": "2",
+        "MinMemoryNode": "512M",
+        "TimeLimit": "00:03:00",
+    }
+    assert {key: job[key] for key in wanted} == wanted
+    assert "gres/gpu=2" in job["TRES"]
+    assert (step["Tasks"], step["Nodes"]) == ("2", "2")
+    assert {"cpu=4", "gres/gpu=2"} <= set(step["TRES"].split(","))
+    for rank in ranks:
+        assert rank["OMP_NUM_THREADS"] == "2"
+        assert len(rank["CUDA_VISIBLE_DEVICES"]) == 1
 
 
 def test_a_rank_that_raises_alone(executor: SlurmClusterExecutor) -> None:

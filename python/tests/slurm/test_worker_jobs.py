@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def hold(started: str, goes_on: str) -> str:
     while not os.path.exists(goes_on):
         time.sleep(0.02)
     return os.environ["SLURM_JOB_ID"]
+
+
+def late_the_first_time(path: str) -> str:
+    """Would run for ever, the first time; then says how often it was started."""
+    with open(path, "a") as file:
+        file.write("x")
+    if os.path.getsize(path) == 1:
+        time.sleep(600)
+    return Path(path).read_text()
 
 
 def rank_of(x: int) -> tuple[int, int, int]:
@@ -153,6 +163,41 @@ def test_a_job_that_is_ended_is_replaced(
         goes_on.touch()
     assert future.result()
     cluster.until(lambda: len(cluster.queue()) == 2)
+
+
+def test_workers_whose_time_is_over_are_replaced(cluster: Cluster, tmp_path: Path) -> None:
+    """The limit of the first job of each worker is soon over. A call that ran then is lost, unless it may be
+    started again.
+    """
+    template = """#!/bin/bash
+#SBATCH --output={{working_directory}}/slurm-%j.out
+#SBATCH --time=5
+mkdir {{working_directory}}/../first 2>/dev/null && scontrol update jobid=$SLURM_JOB_ID EndTime=now+4
+{{command}}
+"""
+    resources = {"submission_template": template}
+    with ExitStack() as stack:
+        patient, strict = (
+            stack.enter_context(
+                SlurmClusterExecutor(
+                    max_workers=1,
+                    cache_directory=str(tmp_path / f"cache{limit}"),
+                    block_allocation=True,
+                    resource_dict={**resources, "restart_limit": limit},
+                )
+            )
+            for limit in (1, 0)
+        )
+        again = patient.submit(late_the_first_time, str(tmp_path / "again"))
+        lost = strict.submit(late_the_first_time, str(tmp_path / "lost"))
+        before = cluster.until(lambda: len(rows := cluster.queue()) == 2 and {row.job for row in rows})
+        with pytest.raises(WorkerLostError, match=r"the time of its job on n[1-4] is over"):
+            lost.result(timeout=90)
+        assert again.result(timeout=90) == "xx"
+        assert strict.submit(add, 1).result(timeout=90) == 2
+        after = {row.job for row in cluster.queue() if row.state == "RUNNING"}
+        assert len(after) == 2
+        assert not set(before) & after
 
 
 def test_a_worker_that_dies_is_replaced_in_its_job(executor: SlurmClusterExecutor) -> None:

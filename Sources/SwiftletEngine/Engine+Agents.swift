@@ -146,20 +146,25 @@ extension Engine {
         agent.relayed[id] = Agent.Relayed(link: link, outputs: outputs)
         let worker = Worker(
             id: id, peer: makePeer(link), outputs: outputs, spawner: agent.spawner, isFresh: !configuration.isWarm, slot: slot)
-        var attributes = Attributes()
-        if configuration.launch == .program {
-            attributes[list: "argv"] = configuration.argv
-            attributes[list: "env"] = environment(
-                configuration.environment,
-                with: settings.variables + SlotVariables.threads(request, in: configuration.environment)
-                    + programVariables(request))
-            attributes[text: "cwd"] = configuration.directory
-        } else {
-            attributes[list: "variables"] = settings.variables
-        }
+        var attributes = spawnAttributes(request, settings)
         if !settings.cores.isEmpty { attributes[text: "cores"] = settings.cores }
         agent.spawner.spawn(id, attributes)
         introduce(worker, index: index)
+    }
+
+    /// What an agent is told of a worker.
+    func spawnAttributes(_ request: ResourceRequest, _ settings: SlotVariables) -> Attributes {
+        var attributes = Attributes()
+        guard let configuration, configuration.launch == .program else {
+            attributes[list: "variables"] = settings.variables
+            return attributes
+        }
+        attributes[list: "argv"] = configuration.argv
+        attributes[list: "env"] = environment(
+            configuration.environment,
+            with: settings.variables + SlotVariables.threads(request, in: configuration.environment) + programVariables(request))
+        attributes[text: "cwd"] = configuration.directory
+        return attributes
     }
 
     /// What a process on an agent's node prints.

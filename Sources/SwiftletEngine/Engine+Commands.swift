@@ -9,10 +9,10 @@ import SwiftletWire
 
 /// What an external program is started with, but for what its call says.
 struct CommandPlace {
-    /// The writing ends of its outputs, closed when they have left; nil: an agent relays them.
+    /// The writing ends of its outputs, closed when they have left; nil: an agent, or Flux, relays them.
     let outputs: (output: Int32, errors: Int32)?
-    /// Who starts it.
-    let spawner: Spawner
+    /// Who starts it; nil: Flux, as a job or on a lease.
+    let spawner: Spawner?
     let slot: Slot
     let request: ResourceRequest
     let settings: SlotVariables
@@ -36,7 +36,7 @@ extension Engine {
         }
         let place = CommandPlace(
             outputs: (outputWrite, errorWrite), spawner: guardian, slot: slot, request: request, settings: settings)
-        addCommand(id, place, outputs)
+        addCommand(id, place, outputs, signals: guardian)
     }
 
     /// The same on an agent's node.
@@ -47,12 +47,23 @@ extension Engine {
         agent.relayed[id] = Agent.Relayed(
             link: RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop), outputs: outputs)
         let place = CommandPlace(outputs: nil, spawner: agent.spawner, slot: slot, request: request, settings: settings)
-        addCommand(id, place, outputs)
+        addCommand(id, place, outputs, signals: agent.spawner)
     }
 
-    private func addCommand(_ id: WorkerID, _ place: CommandPlace, _ outputs: [OutputReader]) {
+    /// The same in an instance of Flux.
+    func startCommandInFlux(_ id: WorkerID, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, _ flux: FluxBackend)
+    {
+        let worker = FluxWorker(id: id, index: 0, request: request, settings: settings)
+        worker.link = RelayLink(worker: id.rawValue, loop: loop)
+        flux.workers[id] = worker
+        let outputs = fluxOutputs(of: worker, keepsTails: true, tailSize: Self.tailSize)
+        let place = CommandPlace(outputs: nil, spawner: nil, slot: slot, request: request, settings: settings)
+        addCommand(id, place, outputs, signals: flux)
+    }
+
+    private func addCommand(_ id: WorkerID, _ place: CommandPlace, _ outputs: [OutputReader], signals: any WorkerSignals) {
         let worker = Worker(
-            id: id, peer: makePeer(NoLink(loop: loop)), outputs: outputs, spawner: place.spawner, isFresh: true, slot: place.slot)
+            id: id, peer: makePeer(NoLink(loop: loop)), outputs: outputs, spawner: signals, isFresh: true, slot: place.slot)
         worker.command = place
         // A step that is a program says nothing; that it runs is enough.
         worker.isStep = configuration?.nodes != nil && place.outputs != nil
@@ -74,9 +85,10 @@ extension Engine {
             command[list: "env"] = environment(environment(common, with: ofSlot), with: command[list: "env"] ?? [])
             command[text: "cwd"] = command[text: "cwd"] ?? surroundings[text: "cwd"]
             if !place.settings.cores.isEmpty { command[text: "cores"] = place.settings.cores }
-            guard let outputs = place.outputs else { return place.spawner.spawn(worker.id, command, isConnected: false) }
+            guard let spawner = place.spawner else { return startInFlux(command, of: worker.id) }
+            guard let outputs = place.outputs else { return spawner.spawn(worker.id, command, isConnected: false) }
             if let launcher = configuration?.nodes { makeStep(of: &command, place, launcher) }
-            place.spawner.spawn(worker.id, command, socket: nil, output: outputs.output, errors: outputs.errors)
+            spawner.spawn(worker.id, command, socket: nil, output: outputs.output, errors: outputs.errors)
         } catch {
             if let outputs = place.outputs {
                 closeDescriptor(outputs.output)
@@ -124,7 +136,7 @@ extension Engine {
             report.add("errors", bytes: worker.outputs[1].tail)
             report.add("outputCount", integer: worker.outputs[0].total)
             report.add("errorCount", integer: worker.outputs[1].total)
-            report.add("nanoseconds", integer: Int(clamping: sl_monotonic_ns() - run.begun))
+            report.add("nanoseconds", integer: Int(clamping: sl_monotonic_ns() - (worker.upSince ?? run.begun)))
         }
         payloadInHand = (task, Payload(inline: report.finished()).bytes)
         apply(.taskEnded(task, worker.id, failed: failed))

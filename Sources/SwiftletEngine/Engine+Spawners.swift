@@ -84,7 +84,7 @@ extension Engine {
         log.write("worker \(id.rawValue) is process \(process)")
         if spawner !== guardian { forkServersFailed = 0 }
         workers[id]?.process = process
-        if flux != nil, workers[id]?.isFresh == true { apply(.workerReady(id)) }
+        if flux != nil { runsInFlux(id) }
         jobProcesses[id]?(nil)
     }
 

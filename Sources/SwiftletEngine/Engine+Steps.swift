@@ -81,7 +81,7 @@ extension Engine {
     }
 
     /// What a launcher is asked for: a Swift program starts its other ranks itself, and is one process with the cores of all.
-    private func stepRequest(_ request: ResourceRequest) -> ResourceRequest {
+    func stepRequest(_ request: ResourceRequest) -> ResourceRequest {
         guard configuration?.launch == .program, !request.isCommand else { return request }
         var process = request
         process.cores = 1

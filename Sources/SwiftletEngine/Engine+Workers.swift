@@ -157,7 +157,7 @@ extension Engine {
             // It may be heard, and its result too, before the one that forked it is.
             if worker.process == 0, let process = attributes[integer: "pid"] { worker.process = pid_t(clamping: process) }
             worker.hasGreeted = true
-            if flux != nil, worker.isFresh { apply(.workerReady(worker.id)) }
+            if flux != nil { runsInFlux(worker.id) }
             worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")

@@ -59,6 +59,8 @@ final class Worker {
     var hasGreeted = false
     /// An external program: what it is started with, but for what its call says.
     var command: CommandPlace?
+    /// When it was heard to run, on the monotonic clock, where it had to wait for resources after it was started.
+    var upSince: UInt64?
     /// How its process ended, while what it said last is still on its way.
     var end: ProcessEnd?
     var stage = Stage.running

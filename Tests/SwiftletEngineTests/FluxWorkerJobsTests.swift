@@ -66,6 +66,20 @@ import Testing
         #expect(spec.onePerNode && spec.coresPerTask == 3)
     }
 
+    @Test func anExternalProgramIsItsOwnJob() throws {
+        var command = Attributes()
+        command[list: "argv"] = ["lmp", "-in", "in.melt"]
+        command[list: "env"] = ["PATH=/bin", "FLUX_JOB_ID=f1"]
+        command[text: "cwd"] = "/data"
+        command[text: "stdin_file"] = "/data/in"
+        command[text: "stdout_file"] = "melt.log"
+        let spec = try jobs(pmi: "pmi2").command(ResourceRequest(cores: 4), command)
+        #expect(spec.command.suffix(4) == ["/data/in", "lmp", "-in", "in.melt"])
+        #expect(spec.tasks == 4 && spec.options["pmi"] == "pmi2" && spec.directory == "/data")
+        #expect(spec.standardOutput == .file("/data/melt.log") && spec.standardErrors == .kept)
+        #expect(spec.environment.map(\.name) == ["PATH"])
+    }
+
     @Test func withoutADirectoryForTicketsThereIsNoInstance() {
         var attributes = Attributes()
         attributes[text: "nodes_by"] = "flux"

@@ -51,12 +51,12 @@ enum SlurmScenarios {
     static func run(_ name: Substring) async throws {
         switch name {
         case "places": try await places()
-        case "warm": try await warm()
+        case "warm": try await warm(.slurmJob(mode: .warm(preparing: Table(size: 10))))
         case "steps": try await steps()
         case "ranks": try await ranks()
         case "commands": try await commands()
-        case "failures": try await failures()
-        case "data": try await data()
+        case "failures": try await failures(.slurmJob())
+        case "data": try await data(.slurmJob())
         case "gpus": try await gpus()
         case "outside": try await outside()
         case "refusals": try await refusals()
@@ -78,8 +78,8 @@ enum SlurmScenarios {
         }
     }
 
-    private static func warm() async throws {
-        try await withExecutor(.slurmJob(mode: .warm(preparing: Table(size: 10)))) { executor in
+    static func warm(_ site: ExecutorConfiguration) async throws {
+        try await withExecutor(site) { executor in
             var nodes: Set<String> = []
             for try await place in executor.map(0..<80, { _ in Place(milliseconds: 20) }) { nodes.insert(place.node) }
             print(nodes.sorted().joined(separator: " "), try await executor.run(Lookup(index: 4)))
@@ -119,8 +119,8 @@ enum SlurmScenarios {
         }
     }
 
-    private static func failures() async throws {
-        try await withExecutor(.slurmJob()) { executor in
+    static func failures(_ site: ExecutorConfiguration) async throws {
+        try await withExecutor(site) { executor in
             for way in [Crash.Way.trap, .signal(SIGKILL), .exit(3)] {
                 guard case .failure(let error) = await (try executor.submit(Crash(way: way))).result else { continue }
                 print(
@@ -136,8 +136,8 @@ enum SlurmScenarios {
         }
     }
 
-    private static func data() async throws {
-        try await withExecutor(.slurmJob()) { executor in
+    static func data(_ site: ExecutorConfiguration) async throws {
+        try await withExecutor(site) { executor in
             let numbers = try executor.submit(Numbers(count: 1_000_000))
             let sum = try executor.submit(Sum(numbers: Input(numbers)))
             let step = try executor.submit(Sum(numbers: Input(numbers)), resources: ResourceRequest(isStep: true))

@@ -24,8 +24,8 @@ struct MarkedTotal: RemoteTask {
 
 enum ClusterScenarios {
     /// Arguments: scenario, directory.
-    static func run(_ name: Substring, _ directory: String) async throws {
-        try await withExecutor(.slurmCluster(cacheDirectory: "\(directory)/cache")) { executor in
+    static func run(_ name: Substring, _ directory: String, _ site: ExecutorConfiguration) async throws {
+        try await withExecutor(site) { executor in
             switch name {
             case "graph", "leave":
                 let parts = try (1...3).map {
@@ -43,7 +43,7 @@ enum ClusterScenarios {
                 let thrown = try executor.submit(Checked(number: 12))
                 let lost = try executor.submit(Crash(way: .signal(SIGKILL)))
                 let late = try executor.submit(Sleeper(), resources: ResourceRequest(timeLimit: .seconds(1)))
-                let command = try executor.submit(Command("sh", arguments: ["-c", "echo $SLURM_JOB_NAME; exit 3"]))
+                let command = try executor.submit(Command("sh", arguments: ["-c", "echo $SLURM_JOB_NAME$FLUX_JOB_ID; exit 3"]))
                 print(try await ranks.value.joined(separator: " "))
                 if case .failure(let error) = await thrown.result {
                     print(error.code, error.cause as? OutOfRange ?? OutOfRange(number: 0))

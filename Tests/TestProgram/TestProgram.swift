@@ -26,8 +26,15 @@ import Swiftlet
             } catch is Stop { print("stopped") }
         case "fail": throw OutOfRange(number: 3)
         case let scenario? where scenario.hasPrefix("slurm-"): try await SlurmScenarios.run(scenario.dropFirst(6))
+        case let scenario? where scenario.hasPrefix("flux-"): try await FluxScenarios.run(scenario.dropFirst(5))
         case let scenario? where scenario.hasPrefix("cluster-"):
-            try await ClusterScenarios.run(scenario.dropFirst(8), CommandLine.arguments.last ?? "")
+            let directory = CommandLine.arguments.last ?? ""
+            try await ClusterScenarios.run(
+                scenario.dropFirst(8), directory, .slurmCluster(cacheDirectory: "\(directory)/cache"))
+        case let scenario? where scenario.hasPrefix("fluxcluster-"):
+            let directory = CommandLine.arguments.last ?? ""
+            try await ClusterScenarios.run(
+                scenario.dropFirst(12), directory, .fluxCluster(cacheDirectory: "\(directory)/cache"))
         case let scenario? where scenario.hasPrefix("ending-"):
             try await EndingScenarios.run(scenario.dropFirst(7), CommandLine.arguments.last ?? "")
         case let other: print("no scenario \(other ?? "")")

@@ -27,6 +27,8 @@ final class CallTable: Sendable {
     private let state = Mutex(State())
     private let observers: [any TaskObserver]
     private let outputs = Mutex<[UInt8: WriterThread]>([:])
+    /// Submits a job of Flux that the engine has asked for.
+    let onSubmission = Mutex<(@Sendable (UInt64, Attributes) -> Void)?>(nil)
 
     init(observers: [any TaskObserver]) { self.observers = observers }
 
@@ -98,6 +100,7 @@ final class CallTable: Sendable {
             if isOver { continuation.resume() }
         }
         outputs.withLock { $0 = [:] }
+        onSubmission.withLock { $0 = nil }
     }
 
     private func resumeIfOver() {
@@ -146,6 +149,7 @@ final class CallTable: Sendable {
             guard let writer = outputs.withLock({ $0[header.flags] }) else { return }
             state.withLock { $0.unwritten += body.count }
             writer.write(body)
+        case .fluxSubmit: onSubmission.withLock { $0 }?(header.id, try Attributes(body: body))
         case .left: leaveEnded(Int(clamping: header.id))
         case .goodbye where !body.isEmpty: engineEnded(String(decoding: body, as: UTF8.self))
         default: break  // hello, started, budget: nothing to do for this client

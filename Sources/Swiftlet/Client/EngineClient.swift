@@ -41,6 +41,8 @@ final class EngineClient: Sendable {
             log: getenv("SWIFTLET_LOG").map { String(cString: $0) },
             received: { calls.received($0) }, ended: { calls.engineEnded($0) })
         calls.acknowledgeOutput(through: engine)
+        let (uri, clientsEngine) = (plan.flux?.uri, engine)
+        calls.onSubmission.withLock { $0 = { FluxSubmitter.submit($0, $1, uri: uri, through: clientsEngine) } }
         var hello = Attributes()
         hello[text: "role"] = "client"
         engine.send { frames in frames.append(frame: .hello, id: protocolVersion) { hello.write(to: &$0) } }
@@ -79,6 +81,7 @@ final class EngineClient: Sendable {
         let entry = try key(cacheKey, of: T.self, arguments, collector.calls, ranks: ranks)
         if startsCommand, let command {
             var call: [UInt8] = []
+            try plan.check(command, resources)
             command.attributes(in: resources.workingDirectory).write(to: &call)
             return try submit(
                 call, blobs: [surroundings()], inputs: others, request: requestID(resources, isCommand: true),
@@ -162,7 +165,7 @@ final class EngineClient: Sendable {
     /// Has every job queued that can be; then the engine goes. How many calls are not queued.
     func leave() async throws(TaskError) -> Int {
         guard plan.isCluster else {
-            throw TaskError(.refused, "only an executor whose tasks are jobs can be left: .slurmCluster")
+            throw TaskError(.refused, "only an executor whose tasks are jobs can be left: .slurmCluster, .fluxCluster")
         }
         let left = await calls.left { engine.send { $0.append(frame: .leave, id: 0) } }
         guard let left else { throw TaskError(.engineEnded, "the engine ended before everything was queued") }

@@ -27,6 +27,8 @@ public struct ExecutorConfiguration: Sendable {
         case singleNode
         case slurmJob(address: String?)
         case slurmCluster
+        case fluxJob(address: String?)
+        case fluxCluster
     }
 
     /// On this machine.

@@ -5,8 +5,10 @@ import SwiftletWire
 /// A configuration together with what was found at the place it names.
 struct ExecutorPlan: Sendable {
     let configuration: ExecutorConfiguration
-    /// nil: this machine alone.
+    /// nil: not in Slurm.
     let slurm: SlurmNodes?
+    /// nil: not in an instance of Flux.
+    let flux: FluxPlace?
     /// The place of entries; nil: there are none.
     let cacheDirectory: String?
     private let maxCores: Int?
@@ -25,19 +27,26 @@ struct ExecutorPlan: Sendable {
         cacheDirectory = try Self.absolute(configuration.cacheDirectory)
         switch configuration.site {
         case .slurmCluster:
-            (slurm, gpus, maxCores, maxWorkers) = (nil, nil, nil, nil)
+            (slurm, flux, gpus, maxCores, maxWorkers) = (nil, nil, nil, nil, nil)
             guard CommandRunner.locate("sbatch", configuration.variables) != nil else {
                 throw TaskError(.refused, "there is no sbatch in PATH: this machine is no part of a Slurm cluster")
             }
+        case .fluxCluster:
+            (slurm, gpus, maxCores, maxWorkers) = (nil, nil, nil, nil)
+            flux = try await FluxPlace.find(address: nil, connects: false)
+        case .fluxJob(let address):
+            let place = try await FluxPlace.find(address: address, connects: true)
+            (slurm, flux, gpus) = (nil, place, nil)
+            maxCores = configuration.maxCores ?? place.cores
+            maxWorkers = configuration.maxWorkers
         case .singleNode:
-            slurm = nil
+            (slurm, flux) = (nil, nil)
             maxCores = configuration.maxCores ?? availableCores()
             gpus = Self.gpus(in: configuration.variables)
             maxWorkers = configuration.maxWorkers
         case .slurmJob(let address):
             let nodes = try await SlurmNodes.find(address: address)
-            slurm = nodes
-            gpus = nil
+            (slurm, flux, gpus) = (nodes, nil, nil)
             if nodes.allocation == nil {
                 maxCores = configuration.maxCores
                 let isUnlimited = configuration.maxWorkers == nil && configuration.maxCores == nil
@@ -50,8 +59,13 @@ struct ExecutorPlan: Sendable {
         if configuration.mode.isWarm, maxCores == nil, maxWorkers == nil {
             throw TaskError(.refused, "outside of an allocation warm workers need a number: say maxWorkers or maxCores")
         }
-        try check(
-            configuration.resources, limit: configuration.mode.isWarm && maxWorkers != nil ? nil : maxCores, isCommand: false)
+        let asked = configuration.resources
+        if let flux, configuration.mode.isWarm, let maxWorkers, maxWorkers * asked.occupiedCores > flux.cores {
+            throw TaskError(
+                .refused,
+                "\(maxWorkers) workers of \(asked.occupiedCores) cores are more than the \(flux.cores) cores of the instance")
+        }
+        try check(asked, limit: configuration.mode.isWarm && maxWorkers != nil ? nil : maxCores, isCommand: false)
     }
 
     private static func check(_ configuration: ExecutorConfiguration) throws(TaskError) {
@@ -86,7 +100,12 @@ struct ExecutorPlan: Sendable {
     }
 
     /// Tasks are jobs that outlive the program.
-    var isCluster: Bool { if case .slurmCluster = configuration.site { true } else { false } }
+    var isCluster: Bool {
+        switch configuration.site {
+        case .slurmCluster, .fluxCluster: true
+        case .singleNode, .slurmJob, .fluxJob: false
+        }
+    }
     /// External programs, too, are run by workers.
     var needsWorkers: Bool { configuration.mode.isWarm || isCluster }
 
@@ -111,6 +130,17 @@ struct ExecutorPlan: Sendable {
             if resources.isStep || resources.restartLimit != nil {
                 throw TaskError(.refused, "isStep and restartLimit are not for tasks that are jobs of their own")
             }
+            if flux != nil { try FluxRequest.check(resources, options: FluxRequest.jobOptions) }
+            return
+        }
+        if let flux {
+            try FluxRequest.check(resources, options: [])
+            if !isCommand, resources.occupiedCores > flux.largestNode {
+                throw TaskError(
+                    .refused,
+                    "the task asks for \(resources.occupiedCores) cores on one node, the largest node of the instance has "
+                        + "\(flux.largestNode); only a Command spreads over nodes")
+            }
             return
         }
         if let slurm {
@@ -128,7 +158,7 @@ struct ExecutorPlan: Sendable {
             return
         }
         if resources.isExclusive || resources.isStep || !resources.launcherArguments.isEmpty {
-            throw TaskError(.refused, "isExclusive, isStep and launcherArguments are for executors on Slurm")
+            throw TaskError(.refused, "isExclusive, isStep and launcherArguments are for executors on Slurm and Flux")
         }
         let wanted = resources.cores * resources.gpusPerCore
         if wanted > (gpus?.words.count ?? 0) {
@@ -154,17 +184,20 @@ struct ExecutorPlan: Sendable {
         attributes[text: "worker_cwd"] = currentDirectory()
         if cacheDirectory != nil { attributes[text: "provenance"] = JobProvenance.ofProgram }
         if isCluster, let cacheDirectory {
-            attributes[text: "jobs"] = "slurm"
+            attributes[text: "jobs"] = flux == nil ? "slurm" : "flux"
+            flux?.addInstance(to: &attributes)
             attributes[text: "user"] = JobProvenance.user
             attributes[number: "visible_within"] = FileVisibility.seconds(in: cacheDirectory)
             attributes[list: "worker_argv"] = [try sharedProgram(), ProcessRole.job, build.text]
             return attributes
         }
         // On another node it is the agent's own program.
-        let isHere = slurm == nil
+        let isHere = slurm == nil && flux == nil
         let program = isHere ? configuration.program ?? "/proc/self/exe" : "/proc/self/exe"
         attributes[list: "worker_argv"] = [program, ProcessRole.worker, build.text]
-        if let slurm {
+        if let flux {
+            try flux.add(to: &attributes, program: try sharedProgram(), build: build.text)
+        } else if let slurm {
             slurm.add(to: &attributes, program: try sharedProgram(), build: build.text, environment: configuration.variables)
         } else if let gpus {
             attributes[text: "gpu_variable"] = gpus.variable
@@ -194,14 +227,16 @@ struct ExecutorPlan: Sendable {
             attributes[integer: "cores"] = nil
             attributes[integer: "threads_per_core"] = resources.occupiedCores
             attributes[integer: "gpus_per_core"] = resources.gpusPerCore == 0 ? nil : resources.cores * resources.gpusPerCore
-            if !resources.launcherArguments.isEmpty {
+            if flux != nil {
+                FluxRequest.addOptions(of: resources, to: &attributes)
+            } else if !resources.launcherArguments.isEmpty {
                 attributes[list: "batch_options"] = resources.launcherArguments.map { String($0.drop { $0 == "-" }) }
             }
             return attributes
         }
-        guard let slurm else { return attributes }
-        if slurm.allocation == nil {
-            // Nobody knows the nodes that srun will get: what is asked of them is for srun alone.
+        guard slurm != nil || flux != nil else { return attributes }
+        if slurm?.allocation == nil {
+            // Nobody knows the nodes that srun or Flux will give: what is asked of them is for it alone.
             attributes[integer: "step_exclusive"] = resources.isExclusive ? 1 : nil
             attributes[integer: "step_gpus"] = resources.gpusPerCore == 0 ? nil : resources.gpusPerCore
             attributes[integer: "exclusive"] = nil

@@ -6,7 +6,7 @@ public struct ResourceRequest: Hashable, Sendable {
     /// Ranks: so many processes run the task, on one node, each with its number in ``TaskContext/rank``. The value is that of rank 0, or
     /// of all (``Executor/submitToRanks(_:resources:after:cacheKey:)``).
     ///
-    /// For a ``Command``: on Slurm so many MPI ranks of the program (srun, over several nodes where one has not enough cores), on one
+    /// For a ``Command``: on Slurm and Flux so many MPI ranks of the program, over several nodes where one has not enough cores, on one
     /// machine the cores that it holds, which it starts its ranks on itself.
     public var cores: Int
     /// Hardware threads of each rank; they count against the executor's cores.
@@ -24,11 +24,11 @@ public struct ResourceRequest: Hashable, Sendable {
     /// How often it is started again when its worker dies while it runs; nil: the executor's.
     public var restartLimit: Int?
 
-    /// Slurm: nothing else of this executor runs on its node.
+    /// Slurm: nothing else of this executor runs on its node. Flux: a job that has a whole node.
     public var isExclusive: Bool
-    /// Slurm: a job step of its own (srun) instead of a process of the agent on its node.
+    /// Slurm: a job step of its own (srun) instead of a process of the agent on its node. Flux: a job of its own.
     public var isStep: Bool
-    /// Slurm: further arguments of srun; then it is a step of its own.
+    /// Slurm: further arguments of srun; then it is a step of its own. As a batch job: options of sbatch, or `--queue=` and `--bank=` of Flux.
     public var launcherArguments: [String]
 
     public init(

@@ -21,7 +21,8 @@ extension Engine {
             let backend = FluxBackend(
                 instance: instance, tickets: tickets,
                 jobs: FluxWorkerJobs(
-                    settings: settings, environment: configuration.environment, directory: configuration.directory))
+                    settings: settings, environment: configuration.environment, directory: configuration.directory),
+                startsRanksItself: configuration.launch == .program)
             flux = backend
             guardian.removeAtEnd(settings.directory)
             backend.onSignal = { [unowned self] in signalInFlux($0, $1) }
@@ -54,6 +55,7 @@ extension Engine {
     func startInFlux(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables) {
         // Where the client is gone what ends makes room for nobody.
         guard let flux, let configuration, ending == .no else { return }
+        if request.isCommand { return startCommandInFlux(id, request: request, slot: slot, settings, flux) }
         let fluxWorker = FluxWorker(id: id, index: index, request: request, settings: settings)
         do {
             let link: Link
@@ -66,22 +68,47 @@ extension Engine {
                 fluxWorker.link = relay
                 link = relay
             }
-            let outputs = [RelayStream.output, .errors].map { stream in
-                OutputReader(keepsTail: stream == .errors, loop: loop) { [weak fluxWorker] count in
-                    fluxWorker?.lease?.agent?.link.send(.relayAck, id: UInt64(id.rawValue), flags: stream.rawValue) {
-                        $0.append(integer: UInt64(count))
-                    }
-                }
-            }
             let worker = Worker(
-                id: id, peer: makePeer(link), outputs: outputs, spawner: flux, isFresh: !configuration.isWarm, slot: slot)
+                id: id, peer: makePeer(link), outputs: fluxOutputs(of: fluxWorker), spawner: flux,
+                isFresh: !configuration.isWarm, slot: slot)
             worker.ticket = ticket
             flux.workers[id] = fluxWorker
             introduce(worker, index: index)
-            if flux.facts == nil { flux.early.append(id) } else { self.request(fluxWorker) }
+            requestWhenReady(fluxWorker)
         } catch {
             apply(.workerEnded(id, .failed("\(error)")))
         }
+    }
+
+    /// What its call says about an external program is known.
+    func startInFlux(_ command: Attributes, of id: WorkerID) {
+        guard let worker = flux?.workers[id] else { return }
+        worker.command = command
+        requestWhenReady(worker)
+    }
+
+    /// Fresh workers run as soon as they are heard of: their time begins.
+    func runsInFlux(_ id: WorkerID) {
+        guard let worker = workers[id], worker.isFresh else { return }
+        worker.upSince = worker.upSince ?? sl_monotonic_ns()
+        apply(.workerReady(id))
+    }
+
+    /// What a worker prints, relayed by its lease's agent or told by Flux.
+    func fluxOutputs(of worker: FluxWorker, keepsTails: Bool = false, tailSize: Int = OutputReader.tailSize) -> [OutputReader] {
+        let id = UInt64(worker.id.rawValue)
+        return [RelayStream.output, .errors].map { stream in
+            OutputReader(keepsTail: keepsTails || stream == .errors, tailSize: tailSize, loop: loop) { [weak worker] count in
+                worker?.lease?.agent?.link.send(.relayAck, id: id, flags: stream.rawValue) {
+                    $0.append(integer: UInt64(count))
+                }
+            }
+        }
+    }
+
+    private func requestWhenReady(_ worker: FluxWorker) {
+        guard let flux else { return }
+        if flux.facts == nil { flux.early.append(worker.id) } else { request(worker) }
     }
 
     private func request(_ worker: FluxWorker) {

@@ -14,6 +14,9 @@ extension Engine {
     private static let lastOutput: UInt64 = 2_000_000_000
 
     func startJob(of worker: FluxWorker) {
+        if let command = worker.command, let flux {
+            return submit(worker, flux.jobs.command(worker.request, command), isHeard: true)
+        }
         guard let flux, let ticket = workers[worker.id]?.ticket else { return }
         writeTicket(ticket, "worker-\(worker.id.rawValue)") { [unowned self] path in
             guard ending == .no, flux.workers[worker.id] === worker, let engineWorker = workers[worker.id] else { return }
@@ -24,14 +27,21 @@ extension Engine {
 
     private func submit(_ worker: FluxWorker, ticket: String) {
         guard let flux, let configuration else { return }
-        let request = worker.request
+        let request = stepRequest(worker.request)
         let isGroup = request.isGroup && !flux.jobs.settings.nests
         let program = isGroup ? rankWorker + ["\(request.cores)"] : configuration.stepWorker
         let file = flux.jobs.settings.logDirectory.map { "\($0)/flux_\(flux.nextLog(of: worker, isWarm: configuration.isWarm))" }
         let variables =
-            worker.settings.variables + SlotVariables.threads(request, in: configuration.environment) + ["SWIFTLET_STEP=1"]
+            worker.settings.variables + SlotVariables.threads(worker.request, in: configuration.environment)
+            + programVariables(worker.request) + ["SWIFTLET_STEP=1"]
         let spec = flux.jobs.worker(request, program: program, ticket: ticket, variables: variables, file: file)
-        let urgency = FluxUrgency.of(priority: request.priority, isOwned: flux.facts?.isOwned ?? false)
+        submit(worker, spec, isHeard: file == nil)
+    }
+
+    /// - Parameter isHeard: what the job prints is asked of Flux.
+    private func submit(_ worker: FluxWorker, _ spec: Jobspec, isHeard: Bool) {
+        guard let flux else { return }
+        let urgency = FluxUrgency.of(priority: worker.request.priority, isOwned: flux.facts?.isOwned ?? false)
         let job = flux.instance.submit(spec, urgency: urgency)
         worker.job = job
         job.onAccepted = { [unowned self] in log.write("worker \(worker.id.rawValue) is Flux job \($0)") }
@@ -40,7 +50,10 @@ extension Engine {
                 worker.isAllocated = true
                 countFluxJobs()
             }
-            if event.name == "start", file == nil { listen(to: worker, job) }
+            if event.name == "start" {
+                if worker.command != nil { runsInFlux(worker.id) }
+                if isHeard { listen(to: worker, job) }
+            }
         }
         track(job) { [unowned self, weak worker] in if let worker { jobEnded(worker, $0) } }
         countFluxJobs()

@@ -107,11 +107,12 @@ extension Engine {
             slot, request: worker.request, gpuVariable: hasGPUs ? lease.place.gpuVariable : nil,
             name: "\(getpid())-\(id.rawValue)")
         announce(engineWorker, settings)
-        var attributes = Attributes()
+        var attributes = worker.command ?? spawnAttributes(worker.request, settings)
+        // Which GPUs it sees is said behind what the agent's job says.
         attributes[list: "variables"] = settings.variables
         if !processors.isEmpty { attributes[text: "cores"] = coreList(processors) }
         if let limit = engineWorker.memoryLimit { attributes[integer: "memory"] = Int(clamping: limit) }
-        agent.spawner.spawn(id, attributes)
+        agent.spawner.spawn(id, attributes, isConnected: worker.command == nil)
         link.attach(to: agent.link)
     }
 

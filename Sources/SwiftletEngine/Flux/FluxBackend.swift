@@ -3,6 +3,7 @@ import SwiftletFlux
 import SwiftletLaunch
 import SwiftletModel
 import SwiftletTransport
+import SwiftletWire
 
 /// A lease as the engine holds it: its job, and the agent once that has connected.
 final class FluxLease {
@@ -48,6 +49,8 @@ final class FluxWorker {
     /// Of a worker on a lease: its link waits for the agent.
     var link: RelayLink?
     var lease: FluxLease?
+    /// Of an external program: what to start.
+    var command: Attributes?
     /// Of a worker that is a job.
     var job: FluxJob?
     var isAllocated = false
@@ -67,6 +70,8 @@ final class FluxBackend: WorkerSignals {
     let instance: FluxInstance
     let tickets: TicketFiles
     let jobs: FluxWorkerJobs
+    /// A worker is a program that starts the other ranks of its group.
+    let startsRanksItself: Bool
     var facts: FluxFacts?
     var leases = FluxLeases(coreCount: 0, coresPerNode: 0, gpusPerNode: 0)
     var held: [LeaseID: FluxLease] = [:]
@@ -84,10 +89,11 @@ final class FluxBackend: WorkerSignals {
     /// Sends a signal to a worker's processes.
     var onSignal: (WorkerID, Int32) -> Void = { _, _ in }
 
-    init(instance: FluxInstance, tickets: TicketFiles, jobs: FluxWorkerJobs) {
+    init(instance: FluxInstance, tickets: TicketFiles, jobs: FluxWorkerJobs, startsRanksItself: Bool) {
         self.instance = instance
         self.tickets = tickets
         self.jobs = jobs
+        self.startsRanksItself = startsRanksItself
     }
 
     func signal(_ worker: WorkerID, _ signal: Int32) { onSignal(worker, signal) }
@@ -104,7 +110,8 @@ final class FluxBackend: WorkerSignals {
 
     /// Whether a worker is a job of its own; else an agent runs it.
     func isOwnJob(_ request: ResourceRequest) -> Bool {
-        jobs.settings.nests || jobs.settings.ownJobs || request.isGroup || request.step.isAskedFor
+        let isGroup = request.isGroup && (!startsRanksItself || request.isCommand)
+        return jobs.settings.nests || jobs.settings.ownJobs || isGroup || request.step.isAskedFor
             || request.step.isExclusive || request.step.nodes != nil
     }
 }

@@ -5,8 +5,8 @@ import SwiftletWire
 struct FluxSettings: Sendable {
     /// The instance's local URI; nil: the machine's own.
     var uri: String?
-    /// The engine's own program, as the nodes see it.
-    var engine: String
+    /// The command of an agent, whose program the nodes see at this path.
+    var agent: [String]
     /// A directory of mode 0700 that all nodes see, for files with tickets.
     var directory: String
     /// How MPI ranks find each other; nil: Flux's default.
@@ -23,10 +23,10 @@ struct FluxSettings: Sendable {
     /// Nil where CONFIGURE does not name Flux.
     init?(_ attributes: Attributes) throws(WireError) {
         guard attributes[text: "nodes_by"] == "flux" else { return nil }
-        guard let engine = attributes[text: "engine"], let directory = attributes[text: "flux_directory"] else {
-            throw WireError("CONFIGURE does not say where the engine's program is, or where tickets are kept")
-        }
-        self.engine = engine
+        guard let agent = attributes[list: "agent"] ?? attributes[text: "engine"].map({ [$0, "agent"] }), !agent.isEmpty,
+            let directory = attributes[text: "flux_directory"]
+        else { throw WireError("CONFIGURE does not say where the engine's program is, or where tickets are kept") }
+        self.agent = agent
         self.directory = directory
         uri = attributes[text: "flux_uri"]
         pmi = attributes[text: "flux_pmi"]

@@ -2,6 +2,7 @@
 import SwiftletFlux
 import SwiftletLaunch
 import SwiftletModel
+import SwiftletWire
 
 /// The jobs an executor submits, as data.
 struct FluxWorkerJobs: Sendable {
@@ -24,7 +25,7 @@ struct FluxWorkerJobs: Sendable {
 
     /// A job that holds `places` places for workers on one node, with an agent.
     func lease(_ shape: FluxLeases.Shape, places: Int, ticket: String) -> Jobspec {
-        var spec = spec([settings.engine, "agent"], ticket: ticket, variables: [])
+        var spec = spec(settings.agent, ticket: ticket, variables: [])
         spec.name = "swiftlet"
         spec.coresPerTask = shape.cores * places
         spec.gpusPerTask = shape.gpus * places
@@ -39,16 +40,7 @@ struct FluxWorkerJobs: Sendable {
         _ request: ResourceRequest, program: [String], ticket: String, variables: [String], file: String?
     ) -> Jobspec {
         var spec = spec(program, ticket: ticket, variables: variables)
-        spec.name = "swiftlet"
-        spec.tasks = request.cores
-        spec.coresPerTask = request.threadsPerCore
-        spec.gpusPerTask = request.step.gpusPerCore
-        spec.nodes = request.step.nodes
-        spec.isExclusive = request.step.isExclusive
-        if spec.isExclusive, spec.nodes == nil { spec.nodes = 1 }
-        if let directory = request.step.directory { spec.directory = directory }
-        // Seconds are kept by the engine, from the start of the call; this is for the case that it cannot.
-        if let limit = request.timeLimit { spec.duration = (Double(limit) / 1e9).rounded(.up) + 60 }
+        ask(request, of: &spec)
         if let file {
             spec.standardOutput = .file(file + ".out")
             spec.standardErrors = .file(file + ".err")
@@ -63,5 +55,37 @@ struct FluxWorkerJobs: Sendable {
             spec.options["pmi"] = request.isGroup ? settings.pmi.map { .string($0) } : "off"
         }
         return spec
+    }
+
+    /// A job that runs an external program, as so many MPI ranks as it has cores.
+    func command(_ request: ResourceRequest, _ command: Attributes) -> Jobspec {
+        func file(_ key: String) -> Jobspec.Output {
+            guard let path = command[text: key] else { return .kept }
+            return .file(path.hasPrefix("/") ? path : "\(command[text: "cwd"] ?? directory ?? ".")/\(path)")
+        }
+        var spec = Jobspec(command: command[list: "argv"] ?? [])
+        if let input = command[text: "stdin_file"] {
+            spec.command = ["/bin/sh", "-c", #"exec <"$0" && exec "$@""#, input] + spec.command
+        }
+        spec.environment = (command[list: "env"] ?? []).compactMap { FluxEnvironment.variable($0) }
+        ask(request, of: &spec)
+        spec.directory = command[text: "cwd"] ?? directory
+        (spec.standardOutput, spec.standardErrors) = (file("stdout_file"), file("stderr_file"))
+        spec.options["pmi"] = request.isGroup ? settings.pmi.map { .string($0) } : "off"
+        if request.isGroup { spec.options["exit-on-error"] = 1 }
+        return spec
+    }
+
+    private func ask(_ request: ResourceRequest, of spec: inout Jobspec) {
+        spec.name = "swiftlet"
+        spec.tasks = request.cores
+        spec.coresPerTask = request.threadsPerCore
+        spec.gpusPerTask = request.step.gpusPerCore
+        spec.nodes = request.step.nodes
+        spec.isExclusive = request.step.isExclusive
+        if spec.isExclusive, spec.nodes == nil { spec.nodes = 1 }
+        if let directory = request.step.directory { spec.directory = directory }
+        // Seconds are kept by the engine, from the start of the call; this is for the case that it cannot.
+        if let limit = request.timeLimit { spec.duration = (Double(limit) / 1e9).rounded(.up) + 60 }
     }
 }

@@ -153,7 +153,9 @@ public final class AgentProcess {
             var attributes = attributes
             let isProgram = attributes[list: "argv"] != nil
             if isProgram {
-                attributes[list: "env"] = environment(placed(attributes), with: gpuVariables)
+                let own = attributes[list: "variables"] ?? []
+                attributes[list: "env"] = environment(environment(placed(attributes), with: gpuVariables), with: own)
+                attributes[list: "variables"] = nil
             } else if !gpuVariables.isEmpty {
                 // What the engine says of one worker goes before what is there for all.
                 attributes[list: "variables"] = environment(gpuVariables, with: attributes[list: "variables"] ?? [])

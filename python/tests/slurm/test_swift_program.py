@@ -3,38 +3,22 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from slurm_cluster import Cluster
 
-ROOT = Path(__file__).resolve().parents[3]
+import swift_program
+
 Scenario = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="session")
 def scenario() -> Scenario:
     """Runs a scenario; the lines it prints."""
-    if shutil.which("swift") is None:
-        pytest.skip("there is no Swift on this machine")
-    command = ["swift", "build", "--product", "TestProgram"]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout[-2000:]
-    where = subprocess.run(
-        [*command, "--show-bin-path"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    program = Path(where.stdout.strip()) / "TestProgram"
-
-    def run(name: str, *arguments: str) -> list[str]:
-        scenario = name if "-" in name else f"slurm-{name}"
-        done = subprocess.run([program, scenario, *arguments], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.splitlines()
-
-    return run
+    swift_program.built()
+    return lambda name, *rest: swift_program.run(name if "-" in name else f"slurm-{name}", *rest)
 
 
 @pytest.mark.usefixtures("allocation")

@@ -31,6 +31,8 @@ public struct EngineConfiguration: Sendable {
     var fluxCluster: FluxClusterSettings
     /// The system of jobs that runs every call, by its name; nil: workers do.
     public var jobSystem: String?
+    /// The command by which engines of a node share one answer of the system; nil: this program's own.
+    var sharing: [String]?
     /// Nanoseconds within which a job's outcome can be seen once it is written; nil: as long as network file systems take.
     public var visibleWithin: UInt64?
     /// The client's user name, for what the system of jobs allows it.
@@ -73,6 +75,7 @@ public struct EngineConfiguration: Sendable {
         directory = attributes[text: "worker_cwd"]
         jobSystem = attributes[text: "jobs"]
         user = attributes[text: "user"]
+        sharing = attributes[list: "sharing"]
         visibleWithin = attributes[number: "visible_within"].map { UInt64(max(0, min($0, 1e6)) * 1e9) }
         fluxCluster = FluxClusterSettings(attributes)
         trustedOwners = (attributes[list: "trusted_owners"] ?? []).compactMap { UInt32($0) }

@@ -53,8 +53,8 @@ public enum SwiftletProgram {
 
     /// `shared MILLISECONDS COMMAND…`: the command's answer, or one that is at most so old.
     private static func shared(_ arguments: ArraySlice<String>) -> Never {
-        guard let age = arguments.first.flatMap({ UInt64($0) }), arguments.count > 1 else { refuse("shared") }
-        SharedCommand.run(Array(arguments.dropFirst()), maxAge: age * 1_000_000)
+        SharedAnswers.run(arguments)
+        refuse("shared")
     }
 
     private static func refuse(_ argument: String) -> Never {

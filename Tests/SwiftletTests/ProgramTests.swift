@@ -29,6 +29,11 @@ import Testing
         #expect(lines.contains("the engine has ended: the guardian process died"))
     }
 
+    @Test func itsOwnEngineAsksABatchSystemThroughIt() throws {
+        #expect(try run("TestProgram", "--swiftlet-shared", "0", "echo", "the queue").lines.last == "the queue")
+        #expect(try run("TestProgram", "--swiftlet-shared").status == 2)
+    }
+
     @Test func theParameterSweepRuns() throws {
         let lines = try run("ParameterSweep").lines
         #expect(lines.count == 5)

@@ -188,7 +188,9 @@ struct ExecutorPlan: Sendable {
             flux?.addInstance(to: &attributes)
             attributes[text: "user"] = JobProvenance.user
             attributes[number: "visible_within"] = FileVisibility.seconds(in: cacheDirectory)
-            attributes[list: "worker_argv"] = [try sharedProgram(), ProcessRole.job, build.text]
+            let program = try sharedProgram()
+            attributes[list: "worker_argv"] = [program, ProcessRole.job, build.text]
+            attributes[list: "sharing"] = [program, ProcessRole.sharing]
             return attributes
         }
         // On another node it is the agent's own program.

@@ -40,6 +40,9 @@ public func enterWorkerModeIfAsked() async {
     case ProcessRole.job: await JobProcess.run(Array(CommandLine.arguments.dropFirst(2)))
     case ProcessRole.agent: AgentProgram.run(ticketFile: nil, guardianArguments: ["swiftlet", ProcessRole.guardian])
     case ProcessRole.guardian: InProcessEngine.runGuardian()
+    case ProcessRole.sharing:
+        SharedAnswers.run(CommandLine.arguments.dropFirst(2))
+        exit(2)
     default: return
     }
 }
@@ -51,13 +54,14 @@ enum ProcessRole {
     static let agent = "--swiftlet-agent"
     static let job = "--swiftlet-job"
     static let guardian = "--swiftlet-guardian"
+    static let sharing = "--swiftlet-shared"
 
     /// This process is a worker and has entered worker mode: what runs in it now are tasks.
     static let isServing = Atomic(false)
 
     /// Stops a program that would start itself for ever.
     static func requireProgram() {
-        let isMarked = [worker, step, agent, job, guardian].contains(CommandLine.arguments.dropFirst().first)
+        let isMarked = [worker, step, agent, job, guardian, sharing].contains(CommandLine.arguments.dropFirst().first)
         guard isMarked, !isServing.load(ordering: .relaxed) else { return }
         fatalError(
             "an executor was made in a process that was started as a worker, before it entered worker mode: make the program a "

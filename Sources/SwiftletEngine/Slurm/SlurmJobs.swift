@@ -28,6 +28,8 @@ final class SlurmJobs: JobSystem {
     private let loop: EventLoop
     private let log: EngineLog
     private let environment: [String]
+    /// The command that shares one answer between all engines of a node.
+    private let sharing: [String]
     private let user: String?
     private let render: Render
     /// A line for the user.
@@ -69,6 +71,7 @@ final class SlurmJobs: JobSystem {
         loop = engine.loop
         log = engine.log
         environment = configuration.environment
+        sharing = configuration.sharing ?? [Self.program, "shared"]
         user = configuration.user
         note = { [unowned engine] in engine.note($0) }
         limits.areKnown = false
@@ -223,7 +226,7 @@ final class SlurmJobs: JobSystem {
     private func run(_ question: SlurmQuestion, _ command: SlurmControl.CommandID) {
         switch question {
         case .queue:
-            run([Self.program, "shared", "\(Self.sharedFor)"] + SlurmCommands.queue(user: geteuid()), command)
+            run(sharing + ["\(Self.sharedFor)"] + SlurmCommands.queue(user: geteuid()), command)
         case .history(let jobs): run(SlurmCommands.history(jobs), command)
         case .cancel(let jobs): run(SlurmCommands.cancel(jobs), command)
         }

@@ -96,7 +96,9 @@ enum FluxScenarios {
     private static func refusals() async throws {
         try await withExecutor(.fluxJob()) { executor in
             let arguments = ResourceRequest(launcherArguments: ["--queue=x"])
-            for request in [ResourceRequest(cores: 5), ResourceRequest(cores: 17), ResourceRequest(memory: 1 << 20, isStep: true), arguments] {
+            for request in [
+                ResourceRequest(cores: 5), ResourceRequest(cores: 17), ResourceRequest(memory: 1 << 20, isStep: true), arguments,
+            ] {
                 do { _ = try executor.submit(Lease(), resources: request) } catch { print(error) }
             }
         }

@@ -13,7 +13,8 @@ extension Engine {
         guard let configuration, configuration.nodes != nil else { return false }
         // Ranks of a Swift program are one worker's affair, but where that is an external program: then they are Slurm's.
         let isGroup = request.isGroup && (configuration.launch == .forkServer || request.isCommand)
-        return !configuration.usesAgents || isGroup || request.step.isAskedFor || slot.placements.count > 1
+        return !configuration.usesAgents || isGroup || launchesRanks(request) || request.step.isAskedFor
+            || slot.placements.count > 1
     }
 
     /// Starts a worker that is not of this machine's.
@@ -52,7 +53,7 @@ extension Engine {
                 OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
             ],
             spawner: guardian, isFresh: !configuration.isWarm, slot: slot)
-        worker.ticket = ticket
+        let input = try tickets(of: worker, ticket, request)
         worker.isStep = true
         log.write("worker \(id.rawValue): \(command.shellLine)")
         // Which GPUs it gets is Slurm's word.
@@ -62,7 +63,7 @@ extension Engine {
             + programVariables(request) + ["SWIFTLET_STEP=1"]
         guardian.spawn(
             id, arguments: command.arguments, environment: environment(command.environment, with: variables),
-            directory: configuration.directory, input: Array(ticket.line.utf8), grace: command.grace, socket: nil,
+            directory: configuration.directory, input: Array(input.utf8), grace: command.grace, socket: nil,
             output: outputWrite, errors: errorWrite)
         introduce(worker, index: index)
     }
@@ -82,7 +83,7 @@ extension Engine {
 
     /// What a launcher is asked for: a Swift program starts its other ranks itself, and is one process with the cores of all.
     func stepRequest(_ request: ResourceRequest) -> ResourceRequest {
-        guard configuration?.launch == .program, !request.isCommand else { return request }
+        guard configuration?.launch == .program, !request.isCommand, !launchesRanks(request) else { return request }
         var process = request
         process.cores = 1
         process.threadsPerCore = request.occupiedCores
@@ -93,7 +94,8 @@ extension Engine {
 
     /// What a worker that is a program finds in its environment about its group.
     func programVariables(_ request: ResourceRequest) -> [String] {
-        configuration?.launch == .program && request.isGroup ? ["SWIFTLET_RANKS=\(request.cores)"] : []
+        guard configuration?.launch == .program, request.isGroup else { return [] }
+        return [launchesRanks(request) ? "SWIFTLET_LAUNCHED_RANKS=\(request.cores)" : "SWIFTLET_RANKS=\(request.cores)"]
     }
 
     /// How a step's worker ended, from how the launcher's command did: that exits with 128 + n for signal n, and its own failure is

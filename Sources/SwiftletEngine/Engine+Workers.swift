@@ -160,6 +160,8 @@ extension Engine {
             if flux != nil { runsInFlux(worker.id) }
             worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
+        case .toRanks:
+            worker.ranks?.pass(body, to: Int(clamping: header.id), all: header.flags & RankSwitch.all != 0)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }
     }
@@ -229,7 +231,8 @@ extension Engine {
         if let reason { log.write("connection to worker \(worker.id.rawValue): \(reason)") }
         if let end = worker.end { return gone(worker, end) }
         guard worker.stage == .running else { return }
-        loop.schedule(after: Grace.orphaned) { [unowned self, weak worker] in
+        // The launcher of ranks ends the others when one has died, and says how.
+        loop.schedule(after: worker.ranks == nil ? Grace.orphaned : Grace.finish) { [unowned self, weak worker] in
             if let worker, workers[worker.id] === worker { terminate(worker) }
         }
     }
@@ -252,6 +255,10 @@ extension Engine {
         worker.peer.link.receiveEverything()
         if stillSpeaks(worker, end) { return }
         if let ticket = worker.ticket { listener?.withdraw(ticket.id) }
+        if let ranks = worker.ranks {
+            listener?.withdraw(ranks.ticket.id)
+            ranks.close()
+        }
         for output in worker.outputs { output.finish() }
         loop.cancel(timer: worker.stageTimer)
         if worker.command != nil { reportCommand(worker, end) }

@@ -138,7 +138,8 @@ extension ResourceRequest {
             restartLimit: attributes[integer: "restart_limit"],
             isCommand: attributes[integer: "command"] == 1)
         step = StepOptions(
-            isAskedFor: attributes[integer: "step"] == 1, directory: attributes[text: "step_directory"],
+            isAskedFor: attributes[integer: "step"] == 1, startsRanks: attributes[integer: "launched_ranks"] == 1,
+            directory: attributes[text: "step_directory"],
             arguments: attributes[list: "step_arguments"] ?? [], nodes: attributes[integer: "step_nodes"],
             gpusPerCore: attributes[integer: "step_gpus"] ?? 0,
             isExclusive: attributes[integer: "step_exclusive"] == 1)

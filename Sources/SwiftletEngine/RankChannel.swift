@@ -6,21 +6,38 @@ import SwiftletWire
 /// too. Used by one thread at a time.
 public final class RankChannel: @unchecked Sendable {
     // Not checked: rank 0 waits for the thread that reads an answer before it says anything more.
-    private let channel: BlockingChannel
+    private let way: Way
+
+    private enum Way {
+        /// To a rank that this process has started.
+        case own(BlockingChannel)
+        /// To all ranks that a launcher has started beside this one: the engine passes on what is said.
+        case engine(WorkerChannel)
+    }
+
+    public init(toAllThrough channel: WorkerChannel) { way = .engine(channel) }
 
     public init(descriptor: Int32) {
-        channel = BlockingChannel(descriptor: descriptor)
+        let channel = BlockingChannel(descriptor: descriptor)
+        way = .own(channel)
         channel.send { $0.append(frame: .hello, id: protocolVersion) { Attributes().write(to: &$0) } }
     }
 
-    public func blob(_ id: UInt64, _ bytes: [UInt8]) {
-        channel.send { $0.append(frame: .blob, id: id) { $0.append(contentsOf: bytes) } }
+    private func send(_ frames: (inout [UInt8]) -> Void) {
+        switch way {
+        case .own(let channel): channel.send(frames)
+        case .engine(let channel): channel.sendToRanks(frames)
+        }
     }
 
-    public func forget(_ id: UInt64) { channel.send { $0.append(frame: .forget, id: id) } }
+    public func blob(_ id: UInt64, _ bytes: [UInt8]) {
+        send { $0.append(frame: .blob, id: id) { $0.append(contentsOf: bytes) } }
+    }
+
+    public func forget(_ id: UInt64) { send { $0.append(frame: .forget, id: id) } }
 
     public func initialize(_ index: Int, blobs: [UInt64]) {
-        channel.send {
+        send {
             $0.append(frame: .initialize, id: UInt64(index)) { bytes in
                 bytes.append(integer: UInt16(blobs.count))
                 for blob in blobs { bytes.append(integer: blob) }
@@ -29,12 +46,12 @@ public final class RankChannel: @unchecked Sendable {
     }
 
     public func call(_ call: WorkerChannel.Call) {
-        channel.send { $0.append(frame: .call, id: call.task) { $0.append(contentsOf: call.body) } }
+        send { $0.append(frame: .call, id: call.task) { $0.append(contentsOf: call.body) } }
     }
 
     /// A call that comes from nobody else.
     public func call(_ task: UInt64, attempt: Int, blobs: [UInt64], arguments: [UInt8], inputs: [[UInt8]]) {
-        channel.send {
+        send {
             $0.append(frame: .call, id: task) { bytes in
                 bytes.append(integer: UInt32(attempt))
                 bytes.append(integer: UInt16(blobs.count))
@@ -47,21 +64,34 @@ public final class RankChannel: @unchecked Sendable {
         }
     }
 
-    public func end() { channel.send { $0.append(frame: .end, id: 0) } }
+    public func end() { send { $0.append(frame: .end, id: 0) } }
 
     /// Waits for the answer to a call, or to being told to prepare (then an empty value); nil where the rank is gone.
     public func answer() -> WorkerChannel.Answer? {
+        guard case .own(let channel) = way else { return nextAnswer()?.answer }
         while let frame = try? channel.next() {
-            switch FrameType(rawValue: frame.header.type) {
-            case .ready: return .value([])
-            case .initFailed: return Self.part(frame.body[...]).map { .error($0) }
-            case .result:
-                guard let kind = frame.body.first, let part = Self.part(frame.body.dropFirst()) else { return nil }
-                return kind == 0 ? .value(part) : .error(part)
-            default: continue  // hello
-            }
+            if let answer = Self.answer(frame.header.type, frame.body) { return answer }
+            if frame.header.type == FrameType.result.rawValue { return nil }
         }
         return nil
+    }
+
+    /// The same of any of the ranks that a launcher has started: an answer of nil where that rank is gone, nil where the engine is.
+    public func nextAnswer() -> (rank: Int, answer: WorkerChannel.Answer?)? {
+        guard case .engine(let channel) = way else { return nil }
+        return channel.nextAnswerOfRank()
+    }
+
+    /// What a rank's frame answers; nil: nothing.
+    static func answer(_ type: UInt8, _ body: [UInt8]) -> WorkerChannel.Answer? {
+        switch FrameType(rawValue: type) {
+        case .ready: return .value([])
+        case .initFailed: return part(body[...]).map { .error($0) }
+        case .result:
+            guard let kind = body.first, let part = part(body.dropFirst()) else { return nil }
+            return kind == 0 ? .value(part) : .error(part)
+        default: return nil  // hello
+        }
     }
 
     private static func part(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {

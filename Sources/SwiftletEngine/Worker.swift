@@ -51,6 +51,8 @@ final class Worker {
     var settledRecalls: [TaskID: Int] = [:]
     /// What lets it connect by itself, where it was not given its connection.
     var ticket: Ticket?
+    /// Its other ranks, where a launcher has started them.
+    var ranks: RankSwitch?
     /// It is a job step, started by a launcher's command, which its process is.
     var isStep = false
     /// The step's name as its launcher knows it.

@@ -35,6 +35,8 @@ public final class WorkerChannel {
 
     private let channel: BlockingChannel
     private var waiting: [Message] = []
+    /// What other ranks have answered through the engine; nil: the rank is gone.
+    private var answers: [(rank: Int, answer: Answer?)] = []
     /// When the last message was handed out.
     private var begun: UInt64 = 0
 
@@ -45,20 +47,34 @@ public final class WorkerChannel {
     }
 
     /// Over the connection that the worker was started with.
-    public convenience init(descriptor: Int32) { self.init(BlockingChannel(descriptor: descriptor), step: nil) }
+    public convenience init(descriptor: Int32) { self.init(BlockingChannel(descriptor: descriptor), step: nil, rank: 0) }
 
     /// Connects with the ticket that is the first line of the standard input, as a job step does.
-    /// - Parameter step: the step's name, for who may have to end it.
+    /// - Parameters:
+    ///   - step: the step's name, for who may have to end it.
+    ///   - rank: of those that the launcher has started; all but 0 take the ticket in the second line.
     /// - Throws: an error that says in words what does not work.
-    public convenience init(connectingAs step: String?) throws {
-        guard let ticket = Ticket(line: AgentProgram.firstLine(of: 0)) else {
+    public convenience init(connectingAs step: String?, rank: Int) throws {
+        var line = AgentProgram.firstLine(of: 0)
+        if rank > 0 { line = AgentProgram.firstLine(of: 0) }
+        guard let ticket = Ticket(line: line) else {
             throw SystemError(description: "a worker that is a job step is started by its engine, which gives it a ticket")
         }
         AgentProgram.closeStandardInput()
-        self.init(BlockingChannel(try SecureConnector.connect(ticket)), step: step)
+        self.init(BlockingChannel(try SecureConnector.connect(ticket)), step: step, rank: rank)
     }
 
-    private init(_ channel: BlockingChannel, step: String?) {
+    /// Calls `action`, on a thread of its own, when the engine has closed the connection, whatever else this process is doing.
+    public func whenClosed(_ action: @escaping @Sendable () -> Void) {
+        let descriptor = channel.descriptor
+        startThread {
+            var watched = pollfd(fd: descriptor, events: Int16(0x2000), revents: 0)
+            while poll(&watched, 1, -1) < 0 && errno == EINTR {}
+            action()
+        }
+    }
+
+    private init(_ channel: BlockingChannel, step: String?, rank: Int) {
         self.channel = channel
         channel.send { bytes in
             bytes.append(frame: .hello, id: protocolVersion) { bytes in
@@ -68,6 +84,7 @@ public final class WorkerChannel {
                 attributes[integer: "pid"] = Int(getpid())
                 attributes[integer: "segments"] = 0
                 attributes[text: "step"] = step
+                if rank > 0 { attributes[integer: "rank"] = rank }
                 attributes.write(to: &bytes)
             }
         }
@@ -112,6 +129,21 @@ public final class WorkerChannel {
         }
     }
 
+    // MARK: ranks that a launcher has started
+
+    /// Says the same to all other ranks.
+    func sendToRanks(_ frames: (inout [UInt8]) -> Void) {
+        channel.send { $0.append(frame: .toRanks, id: 0, flags: RankSwitch.all, body: frames) }
+    }
+
+    /// Waits for the next answer of another rank; an answer of nil: that rank is gone. nil where the engine is.
+    func nextAnswerOfRank() -> (rank: Int, answer: Answer?)? {
+        while answers.isEmpty {
+            guard let frame = try? channel.next(), (try? received(frame.header, frame.body)) != nil else { return nil }
+        }
+        return answers.removeFirst()
+    }
+
     private func received(_ header: FrameHeader, _ body: [UInt8]) throws {
         switch FrameType(rawValue: header.type) {
         case .hello:
@@ -128,6 +160,9 @@ public final class WorkerChannel {
             guard let index else { return }
             waiting.remove(at: index)
             channel.send { $0.append(frame: .recalled, id: header.id) }
+        case .rankSaid where header.flags == 0: answers.append((Int(clamping: header.id), nil))
+        case .rankSaid:
+            if let answer = RankChannel.answer(header.flags, body) { answers.append((Int(clamping: header.id), answer)) }
         case .budget, .retire, .reuse: break  // it makes no segments, and reads none
         default: throw WireError("a worker understands no frame of type \(header.type)")
         }

@@ -5,6 +5,8 @@
 public struct StepOptions: Hashable, Sendable {
     /// The call is to be a step of its own, although an agent could run it.
     public var isAskedFor: Bool
+    /// The launcher starts each rank as a process of its own, where the program could start its other ranks itself.
+    public var startsRanks: Bool
     /// The directory it starts in.
     public var directory: String?
     /// Further arguments for the launcher's command.
@@ -17,10 +19,11 @@ public struct StepOptions: Hashable, Sendable {
     public var isExclusive: Bool
 
     public init(
-        isAskedFor: Bool = false, directory: String? = nil, arguments: [String] = [],
+        isAskedFor: Bool = false, startsRanks: Bool = false, directory: String? = nil, arguments: [String] = [],
         nodes: Int? = nil, gpusPerCore: Int = 0, isExclusive: Bool = false
     ) {
         self.isAskedFor = isAskedFor
+        self.startsRanks = startsRanks
         self.directory = directory
         self.arguments = arguments
         self.nodes = nodes

@@ -4,7 +4,8 @@ public import SwiftletWire
 
 /// Frames over a socket for a process that has nothing else to wait for: a worker.
 public final class BlockingChannel {
-    private let descriptor: Int32
+    /// For who watches it.
+    public let descriptor: Int32
     private let inbound = InboundBuffer()
     private var waiting: [(FrameHeader, [UInt8])] = []
     /// Of an authenticated connection.

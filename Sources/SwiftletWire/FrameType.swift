@@ -73,6 +73,9 @@ public enum FrameType: UInt8, Sendable {
     case fluxSubmitted = 101
     case memoryExceeded = 102
 
+    case toRanks = 110
+    case rankSaid = 111
+
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {
         switch self {

@@ -51,6 +51,14 @@ import Testing
         #expect(spec.environment.contains { $0 == ("OMP_NUM_THREADS", "2") })
     }
 
+    @Test func ranksThatConnectThemselvesReadTheirTicketsAll() throws {
+        let request = ResourceRequest(cores: 3)
+        let one = try jobs().worker(request, program: ["sweep"], ticket: "t", variables: [], file: nil)
+        let all = try jobs().worker(request, program: ["sweep"], ticket: "t", variables: [], file: nil, isReadByAll: true)
+        #expect(one.command[2].contains("rm -f"))
+        #expect(all.command == ["/bin/sh", "-c", #"exec <"$0" || exit 90; exec "$@""#, "t", "sweep"])
+    }
+
     @Test func anExclusiveCallHasANode() throws {
         var request = ResourceRequest()
         request.step.isExclusive = true

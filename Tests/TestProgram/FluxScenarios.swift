@@ -32,6 +32,12 @@ enum FluxScenarios {
         case "failures": try await SlurmScenarios.failures(.fluxJob())
         case "data": try await SlurmScenarios.data(.fluxJob())
         case "refusals": try await refusals()
+        case "launched":
+            try await LaunchedRanks.run(.fluxJob(), library: CommandLine.arguments.dropFirst(2).first ?? "", arguments: [])
+        case "launched-warm":
+            let group = ResourceRequest(cores: 6, nodes: 2)
+            try await LaunchedRanks.runWarm(
+                .fluxJob(maxWorkers: 1, mode: .warm(preparing: Table(size: 10)), resources: group))
         case let other: print("no scenario flux-\(other)")
         }
     }
@@ -97,7 +103,8 @@ enum FluxScenarios {
         try await withExecutor(.fluxJob()) { executor in
             let arguments = ResourceRequest(launcherArguments: ["--queue=x"])
             for request in [
-                ResourceRequest(cores: 5), ResourceRequest(cores: 17), ResourceRequest(memory: 1 << 20, isStep: true), arguments,
+                ResourceRequest(threadsPerCore: 5), ResourceRequest(cores: 17), ResourceRequest(memory: 1 << 20, isStep: true),
+                arguments,
             ] {
                 do { _ = try executor.submit(Lease(), resources: request) } catch { print(error) }
             }

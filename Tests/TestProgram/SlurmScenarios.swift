@@ -60,6 +60,15 @@ enum SlurmScenarios {
         case "gpus": try await gpus()
         case "outside": try await outside()
         case "refusals": try await refusals()
+        case "python": try await pythonFunctions([.slurmJob(), .slurmJob(maxWorkers: 2, mode: .warm)])
+        case "hold": try await hold(CommandLine.arguments.dropFirst(2).first ?? "", CommandLine.arguments.last ?? "")
+        case "launched":
+            try await LaunchedRanks.run(
+                .slurmJob(), library: CommandLine.arguments.dropFirst(2).first ?? "", arguments: ["--mpi=pmi2"])
+        case "launched-warm":
+            let group = ResourceRequest(cores: 6, nodes: 2)
+            try await LaunchedRanks.runWarm(
+                .slurmJob(maxWorkers: 1, mode: .warm(preparing: Table(size: 10)), resources: group))
         case let other: print("no scenario slurm-\(other)")
         }
     }
@@ -168,9 +177,37 @@ enum SlurmScenarios {
         }
     }
 
+    /// Computes until it is ended, in one of three kinds of processes.
+    private static func hold(_ directory: String, _ kind: String) async throws {
+        let kinds = [
+            "step": ResourceRequest(isStep: true), "ranks": ResourceRequest(cores: 6, nodes: 2),
+        ]
+        try await withExecutor(.slurmJob()) {
+            _ = try await $0.run(Holder(directory: directory), resources: kinds[kind] ?? ResourceRequest())
+        }
+    }
+
+    static func pythonFunctions(_ sites: [ExecutorConfiguration]) async throws {
+        for site in sites {
+            try await withExecutor(site) { executor in
+                let root = try executor.submit(PythonCall<Double>("math", "hypot", 3.0, 4))
+                let sorted = try PythonCall<[Int]>("builtins", "sorted", [3, 1, 2], keywords: ["reverse": true])
+                print(try await root.value, try await executor.run(sorted))
+                if site.maxWorkers == nil {
+                    let failed = await (try executor.submit(PythonCall<Double>("math", "sqrt", -1.0))).result
+                    if case .failure(let error) = failed { print((error.cause as? PythonError)?.type ?? "-") }
+                } else {
+                    let square = try executor.submit(PythonCall<Double>("math", "pow", Input(root), 2))
+                    print(try await root.value, try await square.value)
+                }
+            }
+        }
+    }
+
     private static func refusals() async throws {
         try await withExecutor(.slurmJob()) { executor in
-            for request in [ResourceRequest(cores: 5), ResourceRequest(cores: 9), ResourceRequest(gpusPerCore: 1)] {
+            let (wide, spread) = (ResourceRequest(threadsPerCore: 5), ResourceRequest(cores: 3, nodes: 3))
+            for request in [wide, spread, ResourceRequest(cores: 9), ResourceRequest(gpusPerCore: 1)] {
                 do { _ = try executor.submit(Place(), resources: request) } catch { print(error) }
             }
         }

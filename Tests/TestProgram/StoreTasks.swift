@@ -22,7 +22,28 @@ struct MarkedTotal: RemoteTask {
     func run() async throws -> Int { parts.reduce(0) { $0 + $1.value } }
 }
 
+/// Says that it runs, and computes until it is ended.
+struct Holder: RemoteTask {
+    let directory: String
+    var depends: Input<Int>?
+    func run() async throws -> Int {
+        close(open("\(directory)/\(getpid())", O_CREAT | O_WRONLY, 0o600))
+        var sum = 0
+        while true { sum &+= Int.random(in: 0...1) }
+    }
+}
+
 enum ClusterScenarios {
+    private static func hasFiles(_ directory: String) throws -> Bool {
+        guard let handle = opendir(directory) else { return false }
+        defer { closedir(handle) }
+        while let entry = readdir(handle) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if Int(name) != nil { return true }
+        }
+        return false
+    }
+
     /// Arguments: scenario, directory.
     static func run(_ name: Substring, _ directory: String, _ site: ExecutorConfiguration) async throws {
         try await withExecutor(site) { executor in
@@ -52,6 +73,23 @@ enum ClusterScenarios {
                 if case .failure(let error) = await late.result { print(error.code) }
                 let result = try await command.value
                 print(result.exitStatus ?? -1, result.standardOutput.isEmpty)
+            case "python":
+                let root = try executor.submit(PythonCall<Double>("math", "hypot", 3.0, 4), cacheKey: CacheKey("root"))
+                let square = try executor.submit(PythonCall<Int>("builtins", "pow", 5, 2))
+                print(try await root.value, try await square.value)
+                let failed = await (try executor.submit(PythonCall<Double>("math", "sqrt", -1.0))).result
+                if case .failure(let error) = failed { print(error.code, (error.cause as? PythonError)?.type ?? "-") }
+            case "cancel":
+                let holder = try executor.submit(Holder(directory: directory))
+                let second = try executor.submit(Holder(directory: directory, depends: Input(holder)))
+                for handle in [second, holder] {
+                    let waiting = Task { try await handle.value }
+                    // The first runs when its file is there; the second waits for it in the queue.
+                    while (try? hasFiles(directory)) != true { try await Task.sleep(for: .milliseconds(50)) }
+                    waiting.cancel()
+                    if case .failure(let error as TaskError) = await waiting.result { print(error.code) }
+                }
+                print("next", try await executor.run(Marked(directory: directory, number: 3)))
             default: print("no scenario cluster-\(name)")
             }
         }

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+MPICH = Path(sys.prefix) / "lib" / "libmpi.so.12"
+"""The MPI that the tests' Python has; scripts/venv installs it."""
+RANKS = " ".join(f"{rank}/6" for rank in range(6))
+FAILURES = ["failed OutOfRange(number: 0)", "lost killed", "failed OutOfRange(number: 5)", "lost killed"]
 ROOT = Path(__file__).resolve().parents[2]
 
 

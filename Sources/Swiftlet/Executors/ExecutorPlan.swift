@@ -130,35 +130,33 @@ struct ExecutorPlan: Sendable {
             if resources.isStep || resources.restartLimit != nil {
                 throw TaskError(.refused, "isStep and restartLimit are not for tasks that are jobs of their own")
             }
+            if resources.usesMPI || resources.nodes ?? 1 > 1 {
+                throw TaskError(
+                    .refused,
+                    "a task that is a job of its own is of one node, and its ranks are no MPI: nodes and usesMPI are for .slurmJob "
+                        + "and .fluxJob")
+            }
             if flux != nil { try FluxRequest.check(resources, options: FluxRequest.jobOptions) }
             return
         }
         if let flux {
             try FluxRequest.check(resources, options: [])
-            if !isCommand, resources.occupiedCores > flux.largestNode {
-                throw TaskError(
-                    .refused,
-                    "the task asks for \(resources.occupiedCores) cores on one node, the largest node of the instance has "
-                        + "\(flux.largestNode); only a Command spreads over nodes")
-            }
-            return
+            return try check(resources, largestNode: flux.largestNode, nodes: flux.nodeCount)
         }
         if let slurm {
             guard slurm.allocation != nil else { return }
-            if !isCommand, resources.occupiedCores > slurm.largestNode {
-                throw TaskError(
-                    .refused,
-                    "the task asks for \(resources.occupiedCores) cores on one node, the largest node of the allocation has "
-                        + "\(slurm.largestNode); only a Command spreads over nodes")
-            }
+            try check(resources, largestNode: slurm.largestNode, nodes: slurm.nodes.count)
             if resources.gpusPerCore > 0, !slurm.hasGPUs {
                 throw TaskError(
                     .refused, "gpusPerCore is \(resources.gpusPerCore), but the allocation has no GPUs (--gres=gpu:N)")
             }
             return
         }
-        if resources.isExclusive || resources.isStep || !resources.launcherArguments.isEmpty {
-            throw TaskError(.refused, "isExclusive, isStep and launcherArguments are for executors on Slurm and Flux")
+        if resources.isExclusive || resources.isStep || !resources.launcherArguments.isEmpty || resources.usesMPI
+            || resources.nodes != nil
+        {
+            throw TaskError(
+                .refused, "isExclusive, isStep, launcherArguments, usesMPI and nodes are for executors on Slurm and Flux")
         }
         let wanted = resources.cores * resources.gpusPerCore
         if wanted > (gpus?.words.count ?? 0) {
@@ -167,6 +165,25 @@ struct ExecutorPlan: Sendable {
                 "the task asks for \(wanted) GPUs, CUDA_VISIBLE_DEVICES (or ROCR_VISIBLE_DEVICES) names \(gpus?.words.count ?? 0)"
             )
         }
+    }
+
+    private func check(_ resources: ResourceRequest, largestNode: Int, nodes: Int) throws(TaskError) {
+        if resources.threadsPerCore > largestNode {
+            throw TaskError(
+                .refused,
+                "threadsPerCore is \(resources.threadsPerCore), the largest node has \(largestNode) cores, and a rank is on one node"
+            )
+        }
+        if let wanted = resources.nodes, wanted > nodes {
+            throw TaskError(.refused, "the task asks for \(wanted) nodes, there are \(nodes)")
+        }
+    }
+
+    /// Whether a launcher starts the ranks: where they are to use MPI, or be on several nodes.
+    private func launchesRanks(_ resources: ResourceRequest) -> Bool {
+        let largestNode = flux?.largestNode ?? (slurm?.allocation == nil ? .max : slurm?.largestNode ?? .max)
+        return resources.cores > 1
+            && (resources.usesMPI || resources.nodes ?? 1 > 1 || resources.occupiedCores > largestNode)
     }
 
     /// As frame CONFIGURE carries it.
@@ -237,7 +254,10 @@ struct ExecutorPlan: Sendable {
             return attributes
         }
         guard slurm != nil || flux != nil else { return attributes }
+        if launchesRanks(resources) { attributes[integer: "launched_ranks"] = 1 }
         if slurm?.allocation == nil {
+            attributes[integer: "step_nodes"] = resources.nodes
+            attributes[integer: "nodes"] = nil
             // Nobody knows the nodes that srun or Flux will give: what is asked of them is for it alone.
             attributes[integer: "step_exclusive"] = resources.isExclusive ? 1 : nil
             attributes[integer: "step_gpus"] = resources.gpusPerCore == 0 ? nil : resources.gpusPerCore

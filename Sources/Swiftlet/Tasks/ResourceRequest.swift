@@ -3,12 +3,19 @@ import SwiftletWire
 
 /// What one task asks for.
 public struct ResourceRequest: Hashable, Sendable {
-    /// Ranks: so many processes run the task, on one node, each with its number in ``TaskContext/rank``. The value is that of rank 0, or
+    /// Ranks: so many processes run the task, each with its number in ``TaskContext/rank``. The value is that of rank 0, or
     /// of all (``Executor/submitToRanks(_:resources:after:cacheKey:)``).
     ///
     /// For a ``Command``: on Slurm and Flux so many MPI ranks of the program, over several nodes where one has not enough cores, on one
     /// machine the cores that it holds, which it starts its ranks on itself.
     public var cores: Int
+    /// Slurm and Flux: over how many nodes the ranks are spread, evenly; then the launcher starts them (see ``usesMPI``). nil: one node, or
+    /// as few as possible where one has not enough cores.
+    public var nodes: Int?
+    /// Slurm and Flux: the launcher starts each rank (srun, or Flux), with the site's PMI, so that ``RemoteTask/run()`` can call MPI, which
+    /// then has the rank and the size of ``TaskContext``. Unless said otherwise the first rank starts the others on its node, within
+    /// milliseconds, and without MPI.
+    public var usesMPI: Bool
     /// Hardware threads of each rank; they count against the executor's cores.
     public var threadsPerCore: Int
     /// GPUs of each rank. On one machine those that `CUDA_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES` names are shared out.
@@ -34,7 +41,8 @@ public struct ResourceRequest: Hashable, Sendable {
     public init(
         cores: Int = 1, threadsPerCore: Int = 1, gpusPerCore: Int = 0, memory: Int? = nil, timeLimit: Duration? = nil,
         workingDirectory: String? = nil, priority: Int = 0,
-        restartLimit: Int? = nil, isExclusive: Bool = false, isStep: Bool = false, launcherArguments: [String] = []
+        restartLimit: Int? = nil, isExclusive: Bool = false, isStep: Bool = false, launcherArguments: [String] = [],
+        nodes: Int? = nil, usesMPI: Bool = false
     ) {
         self.cores = cores
         self.gpusPerCore = gpusPerCore
@@ -47,6 +55,8 @@ public struct ResourceRequest: Hashable, Sendable {
         self.workingDirectory = workingDirectory
         self.priority = priority
         self.restartLimit = restartLimit
+        self.nodes = nodes
+        self.usesMPI = usesMPI
     }
 
     /// Cores of the machine that it occupies.
@@ -62,6 +72,10 @@ public struct ResourceRequest: Hashable, Sendable {
         try require(memory.map { $0 > 0 } ?? true, "memory is \(memory ?? 0) bytes; it must be more than none")
         try require(threadsPerCore >= 1, "threadsPerCore is \(threadsPerCore); at least 1 is needed")
         try require(timeLimit.map { $0 > .zero } ?? true, "timeLimit is \(timeLimit ?? .zero); it must be longer than nothing")
+        if let nodes {
+            try require(nodes >= 1, "nodes is \(nodes); at least 1 is needed")
+            try require(nodes <= cores, "nodes is \(nodes), more than cores, \(cores): each node needs a rank")
+        }
         try require((restartLimit ?? 0) >= 0, "restartLimit is \(restartLimit ?? 0); it cannot be negative")
         if let maxCores {
             try require(
@@ -77,6 +91,7 @@ public struct ResourceRequest: Hashable, Sendable {
         attributes[integer: "threads_per_core"] = threadsPerCore
         attributes[integer: "gpus_per_core"] = gpusPerCore == 0 ? nil : gpusPerCore
         attributes[integer: "memory"] = memory
+        attributes[integer: "nodes"] = nodes
         attributes[integer: "exclusive"] = isExclusive ? 1 : nil
         attributes[number: "time_limit"] = timeLimit.map {
             Double($0.components.seconds) + Double($0.components.attoseconds) / 1e18

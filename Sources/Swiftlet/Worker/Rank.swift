@@ -5,9 +5,17 @@ import Glibc
 struct Rank: Sendable {
     let number: Int
     let count: Int
+    /// A launcher has started it, as all others; else the first of them did.
+    var isLaunched = false
 
     /// As the environment says, which then says it to nobody else: what a task starts is no rank of its group.
     static func fromEnvironment() -> Rank {
+        if let count = number("SWIFTLET_LAUNCHED_RANKS") {
+            unsetenv("SWIFTLET_LAUNCHED_RANKS")
+            // As the launcher counts; MPI's own variables stay for MPI.
+            let names = ["FLUX_TASK_RANK", "SLURM_PROCID", "PMIX_RANK", "PMI_RANK"]
+            return Rank(number: names.lazy.compactMap(number).first ?? 0, count: count, isLaunched: true)
+        }
         let rank = Rank(number: number("SWIFTLET_RANK") ?? 0, count: number("SWIFTLET_RANKS") ?? 1)
         unsetenv("SWIFTLET_RANK")
         unsetenv("SWIFTLET_RANKS")

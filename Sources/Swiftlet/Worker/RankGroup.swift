@@ -16,6 +16,8 @@ final class RankGroup: Sendable {
     }
 
     let count: Int
+    /// A launcher has started them: they hear and answer through the engine.
+    let isLaunched: Bool
     private let channels: [RankChannel]
     private let state: Mutex<State>
 
@@ -23,7 +25,7 @@ final class RankGroup: Sendable {
     /// - Parameter arguments: of a worker (argv), the program first.
     /// - Throws: ``TaskError`` (`refused`) where one cannot be started.
     init(_ own: Rank, arguments: [String]) async throws(TaskError) {
-        count = own.count
+        (count, isLaunched) = (own.count, false)
         let sockets: [(ours: Int32, theirs: Int32)]
         do { sockets = try (1..<own.count).map { _ in try makeSocketPair() } } catch {
             throw TaskError(.refused, "the ranks of the task cannot be started: \(error)")
@@ -33,6 +35,13 @@ final class RankGroup: Sendable {
         for (index, socket) in sockets.enumerated() {
             try await start(Rank(number: index + 1, count: own.count), arguments, socket.theirs).get()
         }
+    }
+
+    /// Those that a launcher has started beside this one.
+    init(launched own: Rank, through channel: WorkerChannel) {
+        (count, isLaunched) = (own.count, true)
+        channels = [RankChannel(toAllThrough: channel)]
+        state = Mutex(State())
     }
 
     /// On a thread that lasts as long as the rank: it gets SIGKILL when that ends, and no later.
@@ -93,12 +102,33 @@ final class RankGroup: Sendable {
     func answers(own: @escaping @Sendable () async -> WorkerChannel.Answer) async -> Result<[[UInt8]], RankError> {
         await withCheckedContinuation { continuation in
             let collector = AnswerCollector(count: count, continuation)
+            if isLaunched {
+                let (channel, others) = (channels[0], count - 1)
+                startThread {
+                    for _ in 0..<others {
+                        guard let (rank, answer) = channel.nextAnswer() else { _exit(0) }
+                        guard let answer else { Self.isLost(rank) }
+                        collector.add(answer, of: rank)
+                    }
+                }
+                Task { collector.add(await own(), of: 0) }
+                return
+            }
             for (index, channel) in channels.enumerated() {
                 // Where it has no answer it is gone, and so is this process in a moment.
                 startThread { if let answer = channel.answer() { collector.add(answer, of: index + 1) } }
             }
             Task { collector.add(await own(), of: 0) }
         }
+    }
+
+    /// Where a rank has ended without an answer the others wait for ever. The launcher ends them, and says how that one ended; where it
+    /// saw nothing wrong, it does so when this one ends.
+    private static func isLost(_ rank: Int) -> Never {
+        sleep(5)
+        let message = "rank \(rank) has ended while the others run\n"
+        _ = write(2, message, message.utf8.count)
+        _exit(1)
     }
 
     /// From now on ranks that end take nothing with them.

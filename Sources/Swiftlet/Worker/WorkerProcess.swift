@@ -2,6 +2,7 @@
 import CSwiftlet
 import Glibc
 import SwiftletEngine
+import SwiftletLaunch
 import Synchronization
 
 /// What the program does when it was started as a worker: one call after the other, until the engine is gone.
@@ -18,18 +19,21 @@ struct WorkerProcess {
 
     /// A worker that was given its connection.
     static func run(build: String?) async -> Never {
-        var worker = await WorkerProcess(WorkerChannel(descriptor: 3), build: build)
+        var worker = await WorkerProcess(WorkerChannel(descriptor: 3), build: build, .fromEnvironment())
         await worker.serve()
     }
 
-    /// A worker that is a job step: it connects by itself.
+    /// A worker that is a job step: it connects by itself, and ends with its connection, whatever its task is doing.
     static func runStep(build: String?) async -> Never {
         let step = getenv("SLURM_STEP_ID").flatMap { step in
             getenv("SLURM_JOB_ID").map { "\(String(cString: $0)).\(String(cString: step))" }
         }
         _ = sl_become_subreaper()
         do {
-            var worker = await WorkerProcess(try WorkerChannel(connectingAs: step), build: build)
+            let rank = Rank.fromEnvironment()
+            let channel = try WorkerChannel(connectingAs: step, rank: rank.isLaunched ? rank.number : 0)
+            channel.whenClosed { endWithoutEngine() }
+            var worker = await WorkerProcess(channel, build: build, rank)
             await worker.serve()
         } catch {
             let message = "swiftlet: \(error)\n"
@@ -38,12 +42,26 @@ struct WorkerProcess {
         }
     }
 
-    private init(_ channel: WorkerChannel, build: String?) async {
+    /// Seconds that a task without an engine has to end by itself, and then after SIGTERM.
+    private static let grace: UInt32 = 2
+
+    private static func endWithoutEngine() -> Never {
+        sleep(grace)
+        kill(getpid(), SIGTERM)
+        sleep(grace)
+        _ = endAllDescendants()
+        kill(getpid(), SIGKILL)
+        _exit(1)
+    }
+
+    private init(_ channel: WorkerChannel, build: String?, _ rank: Rank) async {
         self.channel = channel
-        rank = Rank.fromEnvironment()
+        self.rank = rank
         var fault = build.flatMap { BuildIdentity.mismatch(with: $0) }.map { TaskError(.refused, $0) }
         var group: RankGroup?
-        if rank.number == 0, rank.count > 1, fault == nil {
+        if rank.number == 0, rank.count > 1, rank.isLaunched {
+            group = RankGroup(launched: rank, through: channel)
+        } else if rank.number == 0, rank.count > 1, fault == nil {
             do {
                 group = try await RankGroup(rank, arguments: ["/proc/self/exe", ProcessRole.worker] + (build.map { [$0] } ?? []))
                 rank.takePart()
@@ -143,6 +161,8 @@ struct WorkerProcess {
             if let group {
                 // The others may wait for ever for the one that failed; they end with this process.
                 group.abandon()
+                // A launcher ends the others when one has failed.
+                if group.isLaunched { _exit(1) }
                 exit(0)
             }
         }

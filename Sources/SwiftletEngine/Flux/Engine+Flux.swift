@@ -71,7 +71,7 @@ extension Engine {
             let worker = Worker(
                 id: id, peer: makePeer(link), outputs: fluxOutputs(of: fluxWorker), spawner: flux,
                 isFresh: !configuration.isWarm, slot: slot)
-            worker.ticket = ticket
+            if let ticket { fluxWorker.tickets = try tickets(of: worker, ticket, request) }
             flux.workers[id] = fluxWorker
             introduce(worker, index: index)
             requestWhenReady(fluxWorker)
@@ -148,9 +148,9 @@ extension Engine {
     }
 
     /// Writes a ticket for a job; its path, or nil where that did not work.
-    func writeTicket(_ ticket: Ticket, _ name: String, _ action: @escaping (String?) -> Void) {
+    func writeTicket(_ lines: String, _ name: String, _ action: @escaping (String?) -> Void) {
         guard let files = flux?.tickets else { return action(nil) }
-        files.write([(name, ticket)]) { [unowned self] fault in
+        files.write([(name: name, lines: lines)]) { [unowned self] fault in
             if let fault { log.write(fault) }
             action(fault == nil ? files.path(name) : nil)
         }

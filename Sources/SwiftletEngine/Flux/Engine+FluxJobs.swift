@@ -17,8 +17,8 @@ extension Engine {
         if let command = worker.command, let flux {
             return submit(worker, flux.jobs.command(worker.request, command), isHeard: true)
         }
-        guard let flux, let ticket = workers[worker.id]?.ticket else { return }
-        writeTicket(ticket, "worker-\(worker.id.rawValue)") { [unowned self] path in
+        guard let flux else { return }
+        writeTicket(worker.tickets, "worker-\(worker.id.rawValue)") { [unowned self] path in
             guard ending == .no, flux.workers[worker.id] === worker, let engineWorker = workers[worker.id] else { return }
             guard let path else { return gone(engineWorker, .failed("its ticket cannot be written")) }
             submit(worker, ticket: path)
@@ -28,13 +28,15 @@ extension Engine {
     private func submit(_ worker: FluxWorker, ticket: String) {
         guard let flux, let configuration else { return }
         let request = stepRequest(worker.request)
-        let isGroup = request.isGroup && !flux.jobs.settings.nests
+        let isGroup = request.isGroup && !flux.jobs.settings.nests && configuration.launch == .forkServer
         let program = isGroup ? rankWorker + ["\(request.cores)"] : configuration.stepWorker
         let file = flux.jobs.settings.logDirectory.map { "\($0)/flux_\(flux.nextLog(of: worker, isWarm: configuration.isWarm))" }
         let variables =
             worker.settings.variables + SlotVariables.threads(worker.request, in: configuration.environment)
             + programVariables(worker.request) + ["SWIFTLET_STEP=1"]
-        let spec = flux.jobs.worker(request, program: program, ticket: ticket, variables: variables, file: file)
+        let spec = flux.jobs.worker(
+            request, program: program, ticket: ticket, variables: variables, file: file,
+            isReadByAll: launchesRanks(request))
         submit(worker, spec, isHeard: file == nil)
     }
 

@@ -49,7 +49,7 @@ extension Engine {
                 admit(lease, socket)
             }
             lease.ticket = ticket
-            writeTicket(ticket, "lease-\(lease.id.rawValue)") { [unowned self] path in
+            writeTicket(ticket.line, "lease-\(lease.id.rawValue)") { [unowned self] path in
                 guard ending == .no, flux.held[lease.id] === lease, let path else { return }
                 let spec = flux.jobs.lease(lease.shape, places: lease.places, ticket: path)
                 let job = flux.instance.submit(spec, urgency: 16)

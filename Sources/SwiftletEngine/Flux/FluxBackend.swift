@@ -51,7 +51,8 @@ final class FluxWorker {
     var lease: FluxLease?
     /// Of an external program: what to start.
     var command: Attributes?
-    /// Of a worker that is a job.
+    /// Of a worker that is a job: what its ranks connect with.
+    var tickets = ""
     var job: FluxJob?
     var isAllocated = false
     var ending: FluxJob.Ending?
@@ -110,7 +111,7 @@ final class FluxBackend: WorkerSignals {
 
     /// Whether a worker is a job of its own; else an agent runs it.
     func isOwnJob(_ request: ResourceRequest) -> Bool {
-        let isGroup = request.isGroup && (!startsRanksItself || request.isCommand)
+        let isGroup = request.isGroup && (!startsRanksItself || request.isCommand || request.step.startsRanks)
         return jobs.settings.nests || jobs.settings.ownJobs || isGroup || request.step.isAskedFor
             || request.step.isExclusive || request.step.nodes != nil
     }

@@ -16,8 +16,11 @@ struct FluxWorkerJobs: Sendable {
         if [ "${FLUX_TASK_RANK:-0}" = 0 ]; then exec <"$0" || exit 90; rm -f "$0"; else exec </dev/null; fi; exec "$@"
         """
 
-    private func spec(_ program: [String], ticket: String, variables: [String]) -> Jobspec {
-        var spec = Jobspec(command: ["/bin/sh", "-c", Self.withTicket, ticket] + program)
+    /// The same for each task.
+    private static let withTickets = #"exec <"$0" || exit 90; exec "$@""#
+
+    private func spec(_ program: [String], ticket: String, variables: [String], isReadByAll: Bool = false) -> Jobspec {
+        var spec = Jobspec(command: ["/bin/sh", "-c", isReadByAll ? Self.withTickets : Self.withTicket, ticket] + program)
         spec.directory = directory
         spec.environment = SwiftletLaunch.environment(environment, with: variables).compactMap { FluxEnvironment.variable($0) }
         return spec
@@ -35,11 +38,14 @@ struct FluxWorkerJobs: Sendable {
     }
 
     /// A job for one worker: a process, a group of MPI ranks, or the first process of an instance.
-    /// - Parameter file: where its output goes, without the ending; nil: Flux keeps it.
+    /// - Parameters:
+    ///   - file: where its output goes, without the ending; nil: Flux keeps it.
+    ///   - isReadByAll: each rank has a ticket in the file.
     func worker(
-        _ request: ResourceRequest, program: [String], ticket: String, variables: [String], file: String?
+        _ request: ResourceRequest, program: [String], ticket: String, variables: [String], file: String?,
+        isReadByAll: Bool = false
     ) -> Jobspec {
-        var spec = spec(program, ticket: ticket, variables: variables)
+        var spec = spec(program, ticket: ticket, variables: variables, isReadByAll: isReadByAll)
         ask(request, of: &spec)
         if let file {
             spec.standardOutput = .file(file + ".out")

@@ -26,7 +26,12 @@ final class TicketFiles {
 
     /// Writes a file for each ticket; `answer` gets what did not work, nil where all did.
     func write(_ tickets: [(name: String, ticket: Ticket)], answer: @escaping (String?) -> Void) {
-        thread.submit(tickets.map { File(path: path($0.name), line: $0.ticket.line) }, answer: answer)
+        write(tickets.map { (name: $0.name, lines: $0.ticket.line) }, answer: answer)
+    }
+
+    /// The same for several tickets in a file.
+    func write(_ tickets: [(name: String, lines: String)], answer: @escaping (String?) -> Void) {
+        thread.submit(tickets.map { File(path: path($0.name), line: $0.lines) }, answer: answer)
     }
 
     /// What did not work; nil where it did.

@@ -57,9 +57,22 @@ def test_in_an_instance(scenario: Scenario, name: str, lines: list[str]) -> None
 
 
 @pytest.mark.usefixtures("instance")
+def test_ranks_on_several_nodes_with_mpi(scenario: Scenario) -> None:
+    assert swift_program.MPICH.exists()
+    assert scenario("flux-launched", str(swift_program.MPICH)) == [
+        swift_program.RANKS, "-", "0/2", *swift_program.FAILURES, "0/4=10 1/4=10 2/4=10 3/4=10 true",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("instance")
+def test_groups_that_stay(scenario: Scenario) -> None:
+    assert scenario("flux-launched-warm") == [*[" 10" * 6] * 3, "6"]
+
+
+@pytest.mark.usefixtures("instance")
 def test_what_the_instance_cannot_give(scenario: Scenario) -> None:
-    spread, large, memory, arguments, pool = scenario("flux-refusals")
-    assert "5 cores on one node, the largest node of the instance has 4" in spread
+    wide, large, memory, arguments, pool = scenario("flux-refusals")
+    assert "threadsPerCore is 5, the largest node has 4 cores" in wide
     assert "17 cores, the executor has 16" in large
     assert "a job of Flux has no limit of memory" in memory
     assert "launcherArguments has --queue=x" in arguments

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +22,9 @@ Scenario = Callable[..., list[str]]
 def scenario() -> Scenario:
     """Runs a scenario; the lines it prints."""
     swift_program.built()
-    return lambda name, *rest: swift_program.run(name if "-" in name else f"slurm-{name}", *rest)
+    return lambda name, *rest: swift_program.run(
+        name if name.startswith("cluster-") else f"slurm-{name}", *rest
+    )
 
 
 @pytest.mark.usefixtures("allocation")
@@ -49,12 +55,69 @@ def test_in_an_allocation(scenario: Scenario, name: str, lines: list[str]) -> No
 
 
 @pytest.mark.usefixtures("allocation")
+def test_ranks_on_several_nodes_with_mpi(scenario: Scenario) -> None:
+    assert swift_program.MPICH.exists()
+    assert scenario("launched", str(swift_program.MPICH)) == [
+        swift_program.RANKS, "n1 n2", "0/2", *swift_program.FAILURES, "0/4=10 1/4=10 2/4=10 3/4=10 true",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("allocation")
+def test_groups_that_stay(scenario: Scenario) -> None:
+    assert scenario("launched-warm") == [*[" 10" * 6] * 3, "6"]
+
+
+@pytest.mark.usefixtures("allocation")
 def test_what_the_allocation_cannot_give(scenario: Scenario) -> None:
-    spread, large, gpus, address = scenario("refusals")
-    assert "5 cores on one node, the largest node of the allocation has 4" in spread
+    wide, spread, large, gpus, address = scenario("refusals")
+    assert "threadsPerCore is 5, the largest node has 4 cores" in wide
+    assert "asks for 3 nodes, there are 2" in spread
     assert "9 cores, the executor has 8" in large
     assert "the allocation has no GPUs" in gpus
     assert "numeric address of one interface" in address
+
+
+@pytest.mark.usefixtures("allocation")
+@pytest.mark.parametrize("kind", ["agent", "step", "ranks"])
+def test_a_task_ends_with_its_engine(scenario: Scenario, cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """Also one that computes, below an srun that was killed: Slurm would let it run to its end."""
+    command = [str(swift_program.built()), "slurm-hold", str(tmp_path), kind]
+    program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    count = 6 if kind == "ranks" else 1
+    cluster.until(lambda: len(list(tmp_path.iterdir())) == count)
+    tasks = [Path("/proc", file.name) for file in tmp_path.iterdir()]
+    assert all(task.exists() for task in tasks)
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+    guardians = children or [child for thread in Path(f"/proc/{program.pid}/task").iterdir()
+                             for child in (thread / "children").read_text().split()]  # fmt: skip
+    assert guardians
+    program.kill()
+    for guardian in guardians:
+        os.kill(int(guardian), signal.SIGKILL)
+    program.wait()
+    cluster.until(lambda: not any(task.exists() for task in tasks))
+
+
+@pytest.mark.usefixtures("allocation")
+def test_python_functions(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIFTLET_PYTHON", sys.executable)
+    assert scenario("python") == ["5.0 [3, 2, 1]", "ValueError", "5.0 [3, 2, 1]", "5.0 25.0"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_python_functions_as_jobs(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SWIFTLET_PYTHON", sys.executable)
+    assert scenario("cluster-python", str(tmp_path)) == ["5.0 25", "failed ValueError"]
+
+
+def test_cancelling_reaches_the_queue(scenario: Scenario, cluster: Cluster, tmp_path: Path) -> None:
+    """Of a job that runs, and of one that waits."""
+    assert scenario("cluster-cancel", str(tmp_path)) == ["cancelled", "cancelled", "next 3"]
+    cluster.until(lambda: not cluster.queue())
+    accounts = ("sacct", "-X", "-n", "-P", "-S", "now-1hour", "-o", "JobName,State")
+    cluster.until(lambda: "Holder|CANCELLED" in cluster.run(*accounts))
 
 
 def test_gpus_are_shared_out(scenario: Scenario, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

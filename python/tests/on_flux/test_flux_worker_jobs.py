@@ -168,6 +168,18 @@ def test_a_group_of_ranks_is_a_worker(make: Callable[..., FluxClusterExecutor]) 
             assert executor.submit(work.rank_of_all, x).result(PATIENCE) == [(0, 2, 2 * x), (1, 2, 2 * x)]
 
 
+def test_ranks_of_a_worker_on_nodes_with_threads_and_gpus(
+    make: Callable[..., FluxClusterExecutor], instance: Instance
+) -> None:
+    pytest.importorskip("mpi4py")
+    wanted: Any = {"cores": 2, "num_nodes": 2, "threads_per_core": 2, "gpus_per_core": 1}
+    with make(max_workers=1, resource_dict=wanted) as executor:
+        assert executor.submit(work.rank_of_all, 3).result(PATIENCE) == [(0, 2, 6), (1, 2, 6)]
+        gpus = executor.submit(work.rank_and_gpus).result(PATIENCE)
+        assert [len((shown or "").split(",")) for _, shown in gpus] == [1, 1]
+        assert instance.run("jobs", "--no-header", "--format={nnodes} {ncores}").split() == ["2", "4"]
+
+
 def test_a_worker_may_be_an_instance(make: Callable[..., FluxClusterExecutor]) -> None:
     with make(max_workers=1, resource_dict={"threads_per_core": 3, "nesting": True}) as executor:
         assert executor.submit(work.sizes_below, [2]).result(PATIENCE) == [3, 2]

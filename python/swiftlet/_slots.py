@@ -37,7 +37,7 @@ class TaskInfo:
     """The call that is running."""
 
     id: int
-    """Its number in its executor."""
+    """Its number in its executor; 0 for a job of a cluster executor, which may outlive it."""
     attempt: int
     """How often it was started, this time included."""
     deadline: float | None

@@ -59,7 +59,8 @@ public struct SlurmBatch: Hashable, Sendable {
             lines.append("done")
             let options = step.map { " " + ShellWord.quoted($0) }.joined()
             let element = Self.line(command) + " --element \"$SLURM_ARRAY_TASK_ID\"" + options
-            lines.append("if test \"$left\"; then printf '%s\\n' \"${entries[@]}\" | \(element); fi")
+            lines.append("if test \"$left\"; then printf '%s\\n' \"${entries[@]}\" | \(element)")
+            lines.append(Self.cancelRest)
         } else {
             lines.append(commandLine)
         }
@@ -71,6 +72,15 @@ public struct SlurmBatch: Hashable, Sendable {
         ]
         return lines.joined(separator: "\n")
     }
+
+    /// What an element does that finds all calls done. Their program may be gone: nobody else takes the rest of the array out of
+    /// the queue. Jobs that depend on it want it to end well.
+    private static let cancelRest = """
+        else { waited=$(squeue --noheader --user="$(id -u)" --format=%E) && case $waited in
+        *:"$SLURM_ARRAY_JOB_ID"[_\\(]*) ;;
+        *) scancel --state=PENDING "$SLURM_ARRAY_JOB_ID" ;;
+        esac; true; } 2>/dev/null; fi
+        """
 
     /// Options for the command line of sbatch, where the script is a user's: they hold whatever the script says.
     public var overrides: [String] {

@@ -78,7 +78,11 @@ import Testing
                 for entry in "${entries[@]}"; do
                 test -e job/"$entry.outcome" && ! test -e job/"$entry.task" || { left=1; break; }
                 done
-                if test "$left"; then printf '%s\\n' "${entries[@]}" | '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID"; fi
+                if test "$left"; then printf '%s\\n' "${entries[@]}" | '/opt/my python/bin/python' -m job --element "$SLURM_ARRAY_TASK_ID"
+                else { waited=$(squeue --noheader --user="$(id -u)" --format=%E) && case $waited in
+                *:"$SLURM_ARRAY_JOB_ID"[_\\(]*) ;;
+                *) scancel --state=PENDING "$SLURM_ARRAY_JOB_ID" ;;
+                esac; true; } 2>/dev/null; fi
                 status=$?
                 log=/data/100%"/slurm-${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID.out"
 

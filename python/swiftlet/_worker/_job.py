@@ -139,20 +139,28 @@ class Call:
         os.close(result_write)
         os.close(error_write)
         self._pipes = {result_read: self._take_result, error_read: self._take_stderr}
+        for descriptor in self._pipes:
+            os.set_blocking(descriptor, False)
+        # On a kernel without pidfds its exit is seen at the next look.
+        self._exit: list[int] = []
+        with contextlib.suppress(OSError, AttributeError):
+            self._exit.append(os.pidfd_open(self.pid))
 
     def _become(self, directory: str, task: Entry, parent: int, result: int) -> NoReturn:
         """In the new process."""
         _jobcall.run(directory, task, parent, result, load_inputs)
 
     def wait(self) -> None:
-        """Until the process and all it left behind are gone."""
+        """Until the process and all it left behind are gone. What it left may hold its pipes open: nobody
+        waits for that.
+        """
         signal.signal(signal.SIGTERM, self._terminated)
         began = time.monotonic()
         look = began + _LOOK_SECONDS
         ending: list[tuple[float, int]] = []
         if self.limit is not None:
             ending = [(began + self.limit, signal.SIGTERM)]
-        while self._pipes:
+        while (self._pipes or self._exit) and not self._has_exited():
             due = min(look, ending[0][0]) if ending else look
             timeout = max(0.0, due - time.monotonic())
             if time.monotonic() >= look:
@@ -162,9 +170,10 @@ class Call:
                 if not os.path.exists(self._task) and not self._is_complete():
                     self.is_withdrawn = True
                     self._signal(signal.SIGKILL)
-            ready, _, _ = select.select(list(self._pipes), (), (), timeout)
+            ready, _, _ = select.select([*self._pipes, *self._exit], (), (), timeout)
             for descriptor in ready:
-                self._pipes[descriptor](descriptor)
+                if descriptor in self._pipes:
+                    self._pipes[descriptor](descriptor)
             if ending and time.monotonic() >= ending[0][0]:
                 number = ending.pop(0)[1]
                 self.is_late = self.is_late or not self._is_complete()
@@ -176,6 +185,11 @@ class Call:
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self.end = time.time()
         self._end_rest()
+        for descriptor, take in list(self._pipes.items()):
+            while take(descriptor):
+                pass
+        for descriptor in [*self._pipes, *self._exit]:
+            os.close(descriptor)
 
     def outcome(self) -> tuple[str, str, dict[str, Any], list[tuple[str, Buffer]]]:
         """(kind, reason, what the call's process says of itself, parts)."""
@@ -193,25 +207,32 @@ class Call:
     def _is_complete(self) -> bool:
         return _jobcall.is_complete(self._result)
 
-    def _take_result(self, descriptor: int) -> None:
-        data = os.read(descriptor, 1 << 20)
+    def _has_exited(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _take_result(self, descriptor: int) -> bool:
+        data = self._read(descriptor)
+        self._result += data
+        return bool(data)
+
+    def _take_stderr(self, descriptor: int) -> bool:
+        data = self._read(descriptor)
         if data:
-            self._result += data
-        else:
-            self._close(descriptor)
+            self.stderr = (self.stderr + data)[-_STDERR_TAIL:]
+            with contextlib.suppress(OSError):
+                os.write(2, data)
+        return bool(data)
 
-    def _take_stderr(self, descriptor: int) -> None:
-        data = os.read(descriptor, 1 << 16)
+    def _read(self, descriptor: int) -> bytes:
+        """Some of what is there now; empty: nothing. A pipe that has ended is closed."""
+        try:
+            data = os.read(descriptor, 1 << 20)
+        except BlockingIOError:
+            return b""
         if not data:
-            return self._close(descriptor)
-        self.stderr = (self.stderr + data)[-_STDERR_TAIL:]
-        with contextlib.suppress(OSError):
-            os.write(2, data)
-        return None
-
-    def _close(self, descriptor: int) -> None:
-        os.close(descriptor)
-        del self._pipes[descriptor]
+            os.close(descriptor)
+            del self._pipes[descriptor]
+        return data
 
     def _signal(self, number: int) -> None:
         for send in (os.killpg, os.kill):

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from swiftlet._entries import Buffer, Entry
 from swiftlet._payload import dump_error
 from swiftlet._segments import SegmentConsumer
-from swiftlet._worker import _ending, _process, _provenance
+from swiftlet._worker import _ending, _jobslot, _process, _provenance
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 
@@ -53,6 +53,7 @@ def run(directory: str, task: Entry, parent: int, result: int, load_inputs: Load
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     gc.enable()
+    _jobslot.take(task.header.get("resources", {}))
     process = os.getpid()
     try:
         kind, parts = 0, _evaluate(directory, task, load_inputs)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from swiftlet import _byrank, _entries
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer
-from swiftlet._worker import _ending, _job, _jobcall, _process, _slot, _world
+from swiftlet._worker import _ending, _job, _jobcall, _jobslot, _process, _slot, _world
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 
@@ -66,6 +66,7 @@ def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, An
     blobs.add(_CONTEXT, task["context"])
     blobs.add(_FUNCTION, task["function"])
     calls = Calls(blobs, SegmentConsumer())
+    _jobslot.begin(task["resources"])
     parts, failed = _own(calls, task, f"rank {comm.Get_rank()} of {comm.Get_size()}")
     _ending.flush_output()
     _meet(comm, failed, parts, result)
@@ -75,7 +76,7 @@ def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, An
     errors = [payload for bad, payload in ranks if bad]
     if errors:
         return 1, errors[0]
-    if task["root_only"]:
+    if task["resources"].get("mpi_result") == "root":
         return 0, ranks[0][1]
     return 0, _byrank.join([payload for _, payload in ranks], calls.ran_chunk)
 
@@ -88,7 +89,7 @@ def _task(directory: str, key: str) -> dict[str, Any]:
         "function": bytes(entry.named("function")[0]),
         "arguments": [bytes(part) for part in entry.named("arguments")],
         "inputs": [[bytes(part) for part in parts] for parts in inputs],
-        "root_only": entry.header.get("resources", {}).get("mpi_result") == "root",
+        "resources": entry.header.get("resources", {}),
     }
 
 

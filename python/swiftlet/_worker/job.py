@@ -28,6 +28,10 @@ def main() -> None:
             f"usage: {sys.argv[0]} DIRECTORY (KEY | --element INDEX | --elements KEY…) [--step COMMAND…]"
         )
 
+    # Of the call that queued this one, if it was one; on another node.
+    for name in ("SWIFTLET_SLOT", "SWIFTLET_NODE"):
+        os.environ.pop(name, None)
+
     if not is_element and not is_one_of:
         from swiftlet._worker import _job
 

@@ -77,3 +77,23 @@ def test_a_program_that_is_killed_leaves_its_jobs(
     status, out, err = script(CALLS + "    print(last.result())").end(60)
     assert (status, out.strip()) == (0, "5"), err
     assert [(tmp_path / f"go.{number}").read_text() for number in range(3)] == ["ran "] * 3
+
+
+def test_the_rest_of_an_array_goes_when_its_calls_are_done_and_nobody_is_there(
+    cluster: Cluster, script: Callable[..., Any]
+) -> None:
+    before = all_jobs(cluster)
+    leaver = script(
+        """
+        from swiftlet import SlurmClusterExecutor
+
+        executor = SlurmClusterExecutor(cache_directory="cache")
+        futures = [executor.submit(abs, -number) for number in range(300)]
+        executor.shutdown(wait=False, cancel_futures=False)
+        """
+    )
+    assert leaver.end(60)[0] == 0
+    cluster.until(lambda: not cluster.queue(), seconds=100)
+    (array,) = all_jobs(cluster) - before
+    words = cluster.run("squeue", "--noheader", "--states=all", "--array", f"--jobs={array}", "--format=%T")
+    assert "CANCELLED" in words.split(), words

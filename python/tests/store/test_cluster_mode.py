@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swiftlet import TaskRefusedError, TimeLimitError, WorkerLostError, explain_key
+from swiftlet import (
+    SingleNodeExecutor,
+    TaskRefusedError,
+    TimeLimitError,
+    WorkerLostError,
+    current_task,
+    explain_key,
+)
 from swiftlet.api import TestClusterExecutor
 
 
@@ -78,6 +86,29 @@ def test_a_job_that_dies_ends_its_future_and_its_dependants(executor: TestCluste
         lost.result()
     with pytest.raises(WorkerLostError):
         dependant.result()
+
+
+def leave_a_process():
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)  # holds standard error open
+    return "done"
+
+
+def test_what_a_call_leaves_behind_is_not_waited_for(executor: TestClusterExecutor) -> None:
+    assert executor.submit(leave_a_process).result(timeout=100) == "done"
+
+
+def own_machine():
+    task = current_task()
+    with SingleNodeExecutor() as inner, pytest.raises(ValueError, match="threads_per_core"):
+        inner.submit(abs, -1, resource_dict={"threads_per_core": task.slot.cores + 1})
+    return task.slot.cores, task.deadline
+
+
+def test_a_call_has_a_slot_and_executors_in_it_stay_there(executor: TestClusterExecutor) -> None:
+    before = time.time()
+    cores, deadline = executor.submit(own_machine, resource_dict={"run_time_max": 600}).result()
+    assert cores == 1
+    assert before + 600 <= deadline <= time.time() + 600
 
 
 def kill_the_job():

@@ -92,13 +92,26 @@ extension Engine {
     func listen(to agent: Agent) {
         let spawner = agent.spawner
         spawner.onForked = { [unowned self, unowned spawner] in forked($0, $1, by: spawner) }
-        spawner.onEnded = { [unowned self, unowned agent] in
-            agent.relayed[$0] = nil
-            processEnded($0, $1, by: agent.spawner)
-        }
+        spawner.onEnded = { [unowned self, unowned agent] in ended($0, $1, on: agent) }
         spawner.onOther = { [unowned self, unowned agent] in try receivedFromAgent($0, $1, agent) }
         spawner.onHeard = { [unowned agent] in agent.lastHeard = sl_monotonic_ns() }
     }
+
+    /// Who ends all processes of a node may hit a worker before its agent: then the death is the node's, and the call runs again.
+    private func ended(_ id: WorkerID, _ end: ProcessEnd, on agent: Agent) {
+        let isKilled = end == .signalled(SIGKILL) || end == .signalled(SIGTERM)
+        guard isKilled, let worker = workers[id], worker.stage == .running, worker.memoryUsed == nil else {
+            agent.relayed[id] = nil
+            return processEnded(id, end, by: agent.spawner)
+        }
+        let spawner = agent.spawner
+        loop.schedule(after: Self.agentOutlivesItsWorkersBy) { [unowned self, weak agent] in
+            agent?.relayed[id] = nil
+            processEnded(id, end, by: spawner)
+        }
+    }
+
+    private static let agentOutlivesItsWorkersBy: UInt64 = 500_000_000
 
     /// Tells an agent how workers are started.
     /// - Parameter keepsGPUs: which GPUs they see is what the agent's own environment says.

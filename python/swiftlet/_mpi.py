@@ -46,6 +46,14 @@ def find() -> Launcher:
     return _find(os.environ.get(VARIABLE), os.environ.get("PATH"), sys.executable)
 
 
+def pmi_of_library() -> str | None:
+    """What srun (``--mpi``) has to speak with the MPI library found here; None where that is not known."""
+    try:
+        return {"hydra": "pmi2", "openmpi": "pmix"}[find().kind]
+    except MPIUnavailableError:
+        return None
+
+
 @functools.lru_cache(maxsize=8)
 def _find(named: str | None, path: str | None, interpreter: str) -> Launcher:
     beside = os.path.join(os.path.dirname(interpreter), "mpiexec")

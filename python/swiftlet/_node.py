@@ -98,7 +98,7 @@ def _whole_node() -> Node:
         mask = list(range(os.cpu_count() or 1))
     quota = quota_of_cores()
     cores = len(mask) if quota is None else max(1, min(len(mask), int(quota)))
-    gpus, variable = found_gpus(os.environ)
+    gpus, variable = _found_gpus(os.environ)
     return Node(cores, _by_domain(mask), _job_owns(mask, os.environ), gpus, variable, memory_limit())
 
 
@@ -142,8 +142,7 @@ def _job_owns(mask: list[int], environment: Mapping[str, str]) -> bool:
     return "SLURM_JOB_ID" in environment and granted.isdigit() and len(mask) <= int(granted)
 
 
-def found_gpus(environment: Mapping[str, str]) -> tuple[tuple[str, ...], str | None]:
-    """The GPUs that the environment names, else those of the node; and the variable that names them."""
+def _found_gpus(environment: Mapping[str, str]) -> tuple[tuple[str, ...], str | None]:
     for variable in (_CUDA, _ROCR):
         words = environment.get(variable)
         if words is not None:

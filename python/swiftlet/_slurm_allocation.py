@@ -48,6 +48,15 @@ def controllers() -> list[str]:
     return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", text, re.MULTILINE)
 
 
+def has_mpi_default() -> bool:
+    """Whether the site says how ranks of a step find each other; True where Slurm does not answer."""
+    try:
+        text = answer(("scontrol", "show", "config"))
+    except AllocationError:
+        return True
+    return re.search(r"^MpiDefault\s*=\s*(none)?\s*$", text, re.MULTILINE) is None
+
+
 @dataclass(frozen=True)
 class Allocation:
     """A job's resources."""

@@ -13,7 +13,7 @@ from swiftlet import _batch_options, _entries, _mpi, _slurm_allocation
 from swiftlet._addresses import listening_address
 from swiftlet._batch_policy import BatchPolicy
 from swiftlet._cluster import ClusterExecutor, ClusterPolicy
-from swiftlet._errors import MPIUnavailableError, ResourceError
+from swiftlet._errors import ResourceError
 from swiftlet._job_pool import JobPool, worker_count
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
 from swiftlet._queues import Queues
@@ -170,18 +170,10 @@ def slurm_directives(
     found = {**directives(resources), "batch_options": _batch_options.options(resources.extra)}
     if pmi_mode is not None:
         found["pmi_mode"] = pmi_mode
-    elif resources.cores > 1 and (library := _mpi_library()) is not None:
+    elif resources.cores > 1 and (library := _mpi.pmi_of_library()) is not None:
         found["mpi_library"] = library
     if oversubscribe or resources.openmpi_oversubscribe:
         found["oversubscribe"] = 1
     if template is not None:
         found["submission_template"] = template
     return found
-
-
-def _mpi_library() -> str | None:
-    """What srun has to speak with the MPI library that is found here; None where that is not known."""
-    try:
-        return {"hydra": "pmi2", "openmpi": "pmix"}[_mpi.find().kind]
-    except MPIUnavailableError:
-        return None

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from swiftlet import _slurm_allocation
+from swiftlet import _mpi, _slurm_allocation
 from swiftlet._addresses import listening_address
 from swiftlet._engine_process import find_binary
 from swiftlet._errors import AllocationError, ResourceError
@@ -43,8 +43,9 @@ class _Policy(Policy):
     }
     options = Policy.options | {"openmpi_oversubscribe"}
 
-    def __init__(self, allocation: Allocation | None) -> None:
+    def __init__(self, allocation: Allocation | None, pmi_mode: str | None) -> None:
         self._allocation = allocation
+        self._is_pmi_said = pmi_mode is not None or "SLURM_MPI_TYPE" in os.environ
 
     def check(self, resources: Resources, limit: int | None) -> None:
         """What the allocation can never give is refused; so is more time than it has left."""
@@ -77,10 +78,21 @@ class _Policy(Policy):
             for_the_launcher(settings)
         if resources.step or resources.slurm_cmd_args or resources.memory_max is not None:
             settings["step"] = 1  # agents' calls have no limit of memory that Slurm would see to
-        if resources.slurm_cmd_args:
-            settings["step_arguments"] = list(resources.slurm_cmd_args)
+        arguments = [*self._mpi_arguments(resources), *resources.slurm_cmd_args]
+        if arguments:
+            settings["step_arguments"] = arguments
         set_step_directory(settings, resources)
         return settings
+
+    def _mpi_arguments(self, resources: Resources) -> list[str]:
+        """Where neither the user nor the site says how ranks find each other, as the MPI library wants it."""
+        if resources.cores == 1 or self._is_pmi_said:
+            return []
+        if _slurm_allocation.has_mpi_default():
+            self._is_pmi_said = True
+            return []
+        pmi = _mpi.pmi_of_library()
+        return [] if pmi is None else [f"--mpi={pmi}"]
 
 
 class SlurmJobExecutor(InteractiveExecutor):
@@ -91,7 +103,8 @@ class SlurmJobExecutor(InteractiveExecutor):
     ``resource_dict={"step": True}`` are job steps of their own (srun). Outside an allocation each call, or
     each worker of a block allocation, is an srun that asks for one.
 
-    ``pmi_mode`` is how MPI ranks find each other (srun's ``--mpi``). Workers connect back to this machine:
+    ``pmi_mode`` is how MPI ranks find each other (srun's ``--mpi``); where neither it nor the site says so,
+    it is what the MPI library that is found here wants. Workers connect back to this machine:
     at the address from which it reaches the nodes, or that SWIFTLET_ADDRESS names, or with
     ``hostname_localhost=True`` at 127.0.0.1.
 
@@ -143,7 +156,7 @@ class SlurmJobExecutor(InteractiveExecutor):
                 restart_limit=restart_limit,
                 openmpi_oversubscribe=openmpi_oversubscribe,
             ),
-            _Policy(self._allocation),
+            _Policy(self._allocation, pmi_mode),
         )
 
     def dry_run(

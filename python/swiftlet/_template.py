@@ -21,7 +21,7 @@ class Template:
     def __init__(self, text: str) -> None:
         self.text = text
         try:
-            from jinja2 import TemplateError
+            from jinja2 import TemplateError, meta
             from jinja2.sandbox import SandboxedEnvironment
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
@@ -29,9 +29,16 @@ class Template:
             ) from None
         self._errors: type[Exception] = TemplateError
         try:
-            self._template = SandboxedEnvironment().from_string(text)
+            environment = SandboxedEnvironment()
+            self._template = environment.from_string(text)
+            used = meta.find_undeclared_variables(environment.parse(text))
         except TemplateError as error:
             raise ResourceError(f"submission_template is no Jinja2 template: {error}") from error
+        if "command" not in used:
+            raise ResourceError(
+                "submission_template has to be the text of a script (not its path) in which {{command}} runs "
+                f"the call; there is none in {text[:60]!r}"
+            )
 
     def render(self, variables: dict[str, Any]) -> str:
         """The script. ``ResourceError`` if it cannot be rendered with these variables."""

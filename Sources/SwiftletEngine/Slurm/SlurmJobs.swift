@@ -36,6 +36,8 @@ final class SlurmJobs: JobSystem {
     private let note: (String) -> Void
     /// Arrays and jobs of which the user knows that they may never start.
     private var saidToWait: Set<UInt32> = []
+    /// Slurm does not answer, and the user knows.
+    private var isSilent = false
     private var control = SlurmControl()
     private var submissions: [SlurmControl.Ticket: Submission] = [:]
     private var lastTicket: SlurmControl.Ticket = 0
@@ -212,10 +214,12 @@ final class SlurmJobs: JobSystem {
         case .refused(let ticket, let words):
             end(ticket, .failure(JobRefusal(reason: "sbatch refused the job: \(words)")))
         case .held(let ticket, let words): end(ticket, .failure(JobRefusal(reason: words, isForLackOfRoom: true)))
-        case .reported(let reports): reported(reports)
+        case .reported(let reports):
+            isSilent = false
+            reported(reports)
         case .forgotten(let jobs): onChange(Dictionary(uniqueKeysWithValues: jobs.map { (JobID($0), .unknown) }))
         case .unreachable(let words):
-            log.write("Slurm does not answer: \(words)")
+            sayThatNobodyAnswers(words)
             giveBackWhatWaitsTooLong(words)
         case .wake(let moment):
             loop.cancel(timer: timer)
@@ -257,6 +261,14 @@ final class SlurmJobs: JobSystem {
     private func end(_ ticket: SlurmControl.Ticket, _ result: Result<[JobID], JobRefusal>) {
         if case .failure = result { tell(.withdraw(ticket)) }
         submissions.removeValue(forKey: ticket)?.answer(result)
+    }
+
+    /// Once for each time that it falls silent.
+    private func sayThatNobodyAnswers(_ words: String) {
+        log.write("Slurm does not answer: \(words)")
+        guard !isSilent else { return }
+        isSilent = true
+        note("Slurm does not answer; it is asked again until it does, and no call is lost: \(words)")
     }
 
     private func giveBackWhatWaitsTooLong(_ words: String) {
@@ -309,7 +321,10 @@ final class SlurmJobs: JobSystem {
         let environment = SlurmCommands.environment(environment)
         runner.run(SlurmCommands.configuration, environment: environment, limit: 20_000_000_000) { [weak self] configuration in
             guard let self else { return }
-            guard configuration.succeeded else { return learn(SlurmLimits()) }
+            guard configuration.succeeded else {
+                sayThatNobodyAnswers(configuration.errors.split(separator: "\n").joined(separator: "\n"))
+                return learn(SlurmLimits())
+            }
             guard let user else { return learn(SlurmLimits(configuration: configuration.output, associations: "")) }
             runner.run(SlurmCommands.limits(user: user), environment: environment, limit: 20_000_000_000) { [weak self] in
                 self?.learn(SlurmLimits(configuration: configuration.output, associations: $0.succeeded ? $0.output : ""))

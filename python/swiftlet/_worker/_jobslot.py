@@ -12,6 +12,8 @@ from typing import Any
 from swiftlet import _current
 from swiftlet._worker import _slot
 
+_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+
 
 def take(resources: Mapping[str, Any]) -> None:
     """In the call's process: an executor made there has the slot as its node, and ``current_task`` tells of
@@ -38,12 +40,10 @@ def slot_of(
     threads = resources.get("threads_per_core", 1)
     granted = environment.get("SLURM_CPUS_ON_NODE", "") if "SLURM_JOB_ID" in environment else ""
     count = max(1, int(granted)) if granted.isdigit() else resources.get("cores", 1) * threads
-    gpus: tuple[str, ...] = ()
     variable: str | None = None
     if resources.get("gpus_per_core") or "SLURM_JOB_GPUS" in environment:
-        from swiftlet._node import found_gpus
-
-        gpus, variable = found_gpus(environment)
+        variable = next((name for name in _GPUS if name in environment), None)
+    gpus = environment[variable].split(",") if variable else []
     node = {
         "name": environment.get("SLURMD_NODENAME") or os.uname().nodename,
         "ranks": 1,

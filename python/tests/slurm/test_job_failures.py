@@ -39,14 +39,16 @@ def node_and_sleep(path: str, seconds: float) -> str:
 
 
 def agents() -> dict[str, int]:
-    """The agents of this user by node: those among the processes that slurmd started."""
+    """The agents of this cluster by node: those among the processes that its slurmd started."""
+    cluster = f"SLURM_CONF={os.environ['SLURM_CONF']}"
     found = {}
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError):
             if entry.isdigit() and arguments(int(entry))[1:2] == ["agent"]:
                 environment = Path(f"/proc/{entry}/environ").read_text().split("\0")
                 node = next(variable for variable in environment if variable.startswith("SLURMD_NODENAME="))
-                found[node.partition("=")[2]] = int(entry)
+                if cluster in environment:
+                    found[node.partition("=")[2]] = int(entry)
     return found
 
 
@@ -67,6 +69,19 @@ def test_a_lost_node_is_charged_to_nobody(executor: SlurmJobExecutor, tmp_path: 
     assert len(os.listdir(tmp_path)) == 12
     again = [executor.submit(node_and_sleep, str(tmp_path), 0.5) for _ in range(40)]
     assert {future.result(TIMEOUT) for future in again} == {"n1", "n2"}
+
+
+@pytest.mark.parametrize("_round", range(3))
+def test_the_agents_step_is_cancelled(
+    _round: int, executor: SlurmJobExecutor, cluster: Cluster, allocation: dict[str, str], tmp_path: Path
+) -> None:
+    """Slurm kills the processes of a step in any order: its calls may die before their agent does."""
+    futures = [executor.submit(node_and_sleep, str(tmp_path), 1.0) for _ in range(8)]
+    started(tmp_path, 8)
+    job = f"--jobs={allocation['SLURM_JOB_ID']}"
+    steps = cluster.run("squeue", "--steps", "--noheader", job, "--format=%i")
+    cluster.run("scancel", next(step for step in steps.split() if step.rpartition(".")[2].isdigit()))
+    assert sorted(future.result(TIMEOUT) for future in futures) == ["n1"] * 4 + ["n2"] * 4
 
 
 def test_a_call_that_dies_takes_nobody_along(executor: SlurmJobExecutor) -> None:

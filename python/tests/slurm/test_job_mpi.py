@@ -75,8 +75,15 @@ def test_a_rank_raises(executor: SlurmJobExecutor) -> None:
     assert executor.submit(abs, -1).result() == 1
 
 
+def test_nobody_says_how_ranks_find_each_other(allocation: dict[str, str]) -> None:
+    """As for batch jobs: what the MPI library wants."""
+    with SlurmJobExecutor() as executor:
+        assert "--mpi=pmi2" in executor.dry_run(rank, 1, resource_dict={"cores": 2})
+        assert [entry[1] for entry in executor.submit(rank, 1, resource_dict={"cores": 2}).result()] == [2, 2]
+
+
 def test_a_pmi_that_does_not_fit(allocation: dict[str, str]) -> None:
     """With --mpi=none every rank is alone: said, not computed."""
     with SlurmJobExecutor(pmi_mode="none") as executor:
-        with pytest.raises(RuntimeError, match="started 2 ranks, but MPI says that there is 1"):
+        with pytest.raises(RuntimeError, match=r"2 ranks, but MPI says that there is 1.*pmi_mode"):
             executor.submit(rank, 1, resource_dict={"cores": 2}).result(60)

@@ -51,7 +51,7 @@ def test_the_template_of_executorlibs_documentation() -> None:
 
 
 def test_dependency_and_dependency_list_are_both_set() -> None:
-    assert render("{{dependency}} {{dependency_list}}", Resources(), (5,)) == "[5] [5]"
+    assert render("{{dependency}} {{dependency_list}} {{command}}", Resources(), (5,)) == "[5] [5] python job"
 
 
 def test_a_directory_with_blanks_is_quoted_in_directives() -> None:
@@ -63,21 +63,24 @@ def test_a_directory_with_blanks_is_quoted_in_directives() -> None:
         '#SBATCH --chdir="/data/my results"\n#SBATCH -o "/data/my results/o.txt" --wait\nrun it'
     )
     for tag in ("#flux:", "# FLUX:"):
-        assert Template(tag + " --cwd={{working_directory}}").render(known) == tag + (
-            ' --cwd="/data/my results"'
+        assert Template(tag + " --cwd={{working_directory}}\n{{command}}").render(known) == tag + (
+            ' --cwd="/data/my results"\nrun it'
         )
 
 
 def test_no_template() -> None:
     with pytest.raises(ResourceError, match="is no Jinja2 template"):
         Template("{% if %}")
+    for text in ("#!/bin/bash\n#SBATCH -n 1\necho hello", "/home/me/template.sh"):
+        with pytest.raises(ResourceError, match=r"has to be the text of a script .*\{\{command\}\}"):
+            Template(text)
     with pytest.raises(ResourceError, match="cannot be rendered"):
-        render("{{ cores // 0 }}", Resources())
+        render("{{ cores // 0 }} {{command}}", Resources())
 
 
 def test_a_template_cannot_leave_its_sandbox() -> None:
     with pytest.raises(ResourceError, match="cannot be rendered"):
-        render("{{ ''.__class__.__mro__[1].__subclasses__() }}", Resources())
+        render("{{ ''.__class__.__mro__[1].__subclasses__() }} {{command}}", Resources())
 
 
 def test_keys_become_options() -> None:

@@ -88,9 +88,9 @@ class MemoryLimitError(WorkerLostError, MemoryError):
     """The call, with all that it started, used more memory than its ``memory_max`` and was ended."""
 
     limit: int | None = None
-    """What it was allowed, in bytes."""
+    """What it was allowed, in bytes; None where Slurm ended it."""
     used: int | None = None
-    """What it used when that was noticed, in bytes."""
+    """What it used when that was noticed, in bytes; None where Slurm ended it."""
 
 
 class TimeLimitError(SwiftletError, TimeoutError, ExecutorlibSocketError):

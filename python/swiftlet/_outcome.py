@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ HEAD = struct.Struct("<BBHIIQQ")
 _SMALL_VALUE = b"\x00\x00\x01\x00\x00"  # no attributes, one part, inline
 _SMALL_START = HEAD.size + len(_SMALL_VALUE) + 8
 _UNREADABLE = "swiftlet: the result of the call arrived, but cannot be unpickled here"
+
+_OVER_MEMORY = re.compile(
+    r"OUT_OF_MEMORY|^slurmstepd\S*: error:.*(exceeded \w*\s?memory limit|oom[-_]kill)", re.I | re.M
+)
+"""In a job's state, and what Slurm's daemon on the node writes where the call writes."""
 
 
 @final
@@ -170,6 +176,9 @@ def _failure(kind: int, task: str, attributes: dict[str, Any]) -> BaseException:
         if isinstance(limit, int):
             lost: WorkerLostError = MemoryLimitError(f"{task} {reason}{_history(attempts)}{tail}")
             lost.limit, lost.used = limit, attributes.get("memory_used")  # type: ignore[attr-defined]
+        elif _OVER_MEMORY.search(f"{reason}\n{stderr}"):
+            how = "used more memory than Slurm allows it and was ended"
+            lost = MemoryLimitError(f"{task} {how}; {reason}{_history(attempts)}{tail}")
         else:
             how = _how_lost(reason, attributes)
             lost = WorkerLostError(f"{task} was lost: {how}{_history(attempts)}{tail}")

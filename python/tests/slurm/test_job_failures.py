@@ -182,7 +182,7 @@ def test_too_much_memory(executor: SlurmJobExecutor) -> None:
 
     resources = {"memory_max": 0.1}
     assert " --mem=103M " in executor.dry_run(hold, 0, resource_dict=resources)
-    with pytest.raises(swiftlet.WorkerLostError) as lost:
+    with pytest.raises(swiftlet.MemoryLimitError) as lost:
         executor.submit(hold, 400 << 20, resource_dict=resources).result(TIMEOUT)
     assert "memory" in lost.value.stderr
 

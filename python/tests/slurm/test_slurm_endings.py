@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from slurm_cluster import Cluster
 
-from swiftlet import SlurmClusterExecutor
+from swiftlet import MemoryLimitError, SlurmClusterExecutor
 
 
 def add(a: int, b: int = 1) -> int:
@@ -99,7 +99,7 @@ def test_memory(cluster: Cluster, executor: SlurmClusterExecutor) -> None:
         os.read(os.pipe()[0], len(block) and 1)
 
     future = executor.submit(grow, resource_dict={"memory_max": 0.25})
-    with pytest.raises(RuntimeError, match=r"exceeded memory limit|OUT_OF_MEMORY"):
+    with pytest.raises(MemoryLimitError, match=r"exceeded memory limit|OUT_OF_MEMORY"):
         future.result(timeout=90)
 
 

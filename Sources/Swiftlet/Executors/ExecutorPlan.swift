@@ -207,7 +207,8 @@ struct ExecutorPlan: Sendable {
             attributes[number: "visible_within"] = FileVisibility.seconds(in: cacheDirectory)
             let program = try sharedProgram()
             attributes[list: "worker_argv"] = [program, ProcessRole.job, build.text]
-            attributes[list: "sharing"] = [program, ProcessRole.sharing]
+            // Asked also when the file of this program is gone: a job that can write no outcome is seen by nothing else.
+            attributes[list: "sharing"] = [configuration.program ?? "/proc/\(getpid())/exe", ProcessRole.sharing]
             return attributes
         }
         // On another node it is the agent's own program.

@@ -61,8 +61,15 @@ def test_a_program_that_is_rebuilt_before_its_executor(copy: Path, tmp_path: Pat
     assert "the file of this program is not there any more" in line
 
 
-def test_a_program_that_is_rebuilt_before_its_job(copy: Path, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_program_that_is_rebuilt_or_gone_before_its_job(
+    copy: Path, cluster: Cluster, tmp_path: Path
+) -> None:
     (line,) = run(copy, "rebuilt-job", tmp_path)
     assert line.startswith("refused: ")
     assert BUILD in line
+    # Nothing can write an outcome: the queue is asked, by a program whose file is gone.
+    said = "\n".join(run(copy, "gone-job", tmp_path))
+    assert said.startswith("lost: the queue job ")
+    assert "No such file" in said
+    assert str(copy) in said
     cluster.until(lambda: not cluster.queue())

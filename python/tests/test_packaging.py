@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import struct
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
@@ -46,9 +48,9 @@ def test_anything_else_is_tied_to_this_platform(hook: ModuleType, binary: bytes)
     assert hook.platform_tag(binary) == here
 
 
-def build(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def build(tmp_path: Path, target: str = "wheel", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(tmp_path)],
         cwd=ROOT,
         env={**{k: v for k, v in os.environ.items() if k != "SWIFTLET_ENGINE_BINARY"}, **environment},
         capture_output=True,
@@ -72,3 +74,12 @@ def test_wrong_engine_path_is_explained(tmp_path: Path) -> None:
     done = build(tmp_path, SWIFTLET_ENGINE_BINARY=str(tmp_path / "absent"))
     assert done.returncode != 0
     assert f"{tmp_path / 'absent'} is not an executable file" in done.stderr
+
+
+def test_the_source_distribution_has_what_the_package_of_swift_names(tmp_path: Path) -> None:
+    assert build(tmp_path, "sdist").returncode == 0
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = files.getnames()
+    for path in re.findall(r'path: "([^"]+)"', (ROOT / "Package.swift").read_text()):
+        assert any(f"/{path}/" in name for name in names), path

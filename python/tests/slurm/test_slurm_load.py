@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -42,7 +43,10 @@ def hold(path: str) -> None:
 
 
 def wait_for(path: str, name: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
     while not Path(path, name).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody has made {name}")
         time.sleep(0.02)
 
 
@@ -108,13 +112,21 @@ def test_calls_in_an_allocation(cluster: Cluster, allocation: dict[str, str], tm
         others = [executor.submit(slowly, number) for number in range(OTHERS)]
         others[0].result(timeout=TIMEOUT)
         cluster.restart_controller()
-        kill_slurmd(cluster, "n1")
-        os.kill(agents()["n2"], signal.SIGKILL)
-        cluster.up()
-        cluster.run("scancel", f"{allocation['SLURM_JOB_ID']}.1")
         (tmp_path / "go").touch()
+
+        def is_cancelled() -> bool:
+            subprocess.run(["scancel", f"{allocation['SLURM_JOB_ID']}.1"], capture_output=True)
+            return cancelled.done()
+
+        # A signal for which the restarted controller has no node yet is forgotten.
+        cluster.until(is_cancelled)
         for future, text in ((cancelled, "CANCELLED"), (large, "memory")):
             with pytest.raises(swiftlet.WorkerLostError) as lost:
                 future.result(timeout=TIMEOUT)
             assert text in lost.value.stderr
-        assert [other.result(timeout=TIMEOUT) for other in others] == list(range(1, OTHERS + 1))
+        others += [executor.submit(slowly, number) for number in range(OTHERS, 2 * OTHERS)]
+        others[OTHERS].result(timeout=TIMEOUT)
+        kill_slurmd(cluster, "n1")
+        os.kill(agents()["n2"], signal.SIGKILL)
+        cluster.up()
+        assert [other.result(timeout=TIMEOUT) for other in others] == list(range(1, 2 * OTHERS + 1))

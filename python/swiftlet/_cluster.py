@@ -30,7 +30,7 @@ class ClusterExecutor(EngineExecutor):
     """What runs the jobs, as the engine knows it."""
 
     def __init__(self, options: Options, policy: Policy) -> None:
-        """Checks the arguments. ``NotYetAvailableError``: see ``_missing``."""
+        """Checks the arguments."""
         check_cluster(options)
         super().__init__(options, policy)
         if not options.only_draws:

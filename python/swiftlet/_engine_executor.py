@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future as StandardFuture
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from swiftlet import _map, _serial
-from swiftlet._errors import NotYetAvailableError, ResourceError
+from swiftlet._errors import ResourceError
 from swiftlet._executor import BaseExecutor
 from swiftlet._futures import Future
 from swiftlet._options import check_count
@@ -39,9 +39,6 @@ class EngineExecutor(BaseExecutor):
     All methods may be called from any thread.
     """
 
-    _missing: ClassVar[str] = ""
-    """What this version lacks for this executor to work; empty if it works."""
-
     _session: Session | None = None
     _drawing: Drawing | None = None
     """In draw mode this takes the calls, and there is no session."""
@@ -53,7 +50,6 @@ class EngineExecutor(BaseExecutor):
     _resources: Resources
 
     def __init__(self, options: Options, policy: Policy) -> None:
-        """``NotYetAvailableError`` if this executor does not work in this version."""
         self._options = options
         self._policy = policy
         self._info: dict[str, Any] = {}
@@ -62,11 +58,6 @@ class EngineExecutor(BaseExecutor):
             self._resources = policy.merge(self._base, {}, options.max_cores)
             self._drawing = _drawing(options)
             return
-        if self._missing:
-            raise NotYetAvailableError(
-                f"{policy.owner} is not available in this version: {self._missing} is missing. "
-                "SingleNodeExecutor runs the same calls on this machine."
-            )
         policy.refuse_options(
             cache_directory=options.cache_directory,
             openmpi_oversubscribe=options.openmpi_oversubscribe,

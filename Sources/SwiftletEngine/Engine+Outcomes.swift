@@ -62,6 +62,8 @@ extension Engine {
         if outcome == .value || outcome == .error { keepPayloadInHand(for: task) }
         if callStore != nil { storeOutcome(of: task, outcome, run: run, worker: worker) }
         observe(.ended, task: task, worker: run?.worker, attempt: run?.attempt ?? 0, outcome: outcome)
+        let attributes = attributes(of: task, outcome, worker: worker)
+        if outcome.isCause { causes[task] = Cause(kind: outcome.kind, attributes) }
         guard tellClient else { return }
         let payload = payload(of: task, outcome)
         deliver(payload, to: client)
@@ -74,7 +76,7 @@ extension Engine {
             bytes.append(integer: UInt32(bitPattern: worker?.process ?? 0))
             bytes.append(integer: run?.start ?? 0)
             bytes.append(integer: run.map { now - $0.begun } ?? 0)
-            attributes(of: task, outcome, worker: worker).write(to: &bytes)
+            attributes.write(to: &bytes)
             append(payload, for: client, to: &bytes)
         }
         watchUnread()
@@ -107,7 +109,9 @@ extension Engine {
             case .failed, .taken, nil: break
             }
         case .cancelled(let origin): attributes[integer: "origin"] = origin.map { Int($0.rawValue) }
-        case .inputFailed(let origin): attributes[integer: "origin"] = Int(origin.rawValue)
+        case .inputFailed(let origin):
+            attributes[integer: "origin"] = Int(origin.rawValue)
+            causes[origin]?.add(to: &attributes)
         case .timeLimit:
             let limit = tasks[task].flatMap { requests[$0.request]?.timeLimit }
             attributes[number: "limit"] = limit.map { Double($0) / 1e9 }
@@ -116,5 +120,33 @@ extension Engine {
         if let node = worker?.slot.placements.first?.name, !node.isEmpty { attributes[text: "host"] = node }
         if let tail = worker?.errorTail, !tail.isEmpty { attributes[text: "stderr"] = tail }
         return attributes
+    }
+}
+
+/// Why a task has neither a value nor an error of its own, for those that depend on it.
+struct Cause {
+    let kind: UInt8
+    let attributes: [UInt8]
+
+    init(kind: UInt8, _ attributes: Attributes) {
+        self.kind = kind
+        var bytes: [UInt8] = []
+        attributes.write(to: &bytes)
+        self.attributes = bytes
+    }
+
+    func add(to attributes: inout Attributes) {
+        attributes[integer: "cause_kind"] = Int(kind)
+        attributes[bytes: "cause"] = self.attributes
+    }
+}
+
+extension Outcome {
+    /// Whether others may end because of it, with nothing but its attributes to tell why.
+    var isCause: Bool {
+        switch self {
+        case .lost, .timeLimit, .refused: true
+        case .value, .error, .cancelled, .inputFailed: false
+        }
     }
 }

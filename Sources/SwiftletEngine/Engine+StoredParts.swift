@@ -31,8 +31,9 @@ extension Engine {
                 bytes.append(integer: UInt64(entry.header.parts[index].length))
             } else {
                 bytes.append(0)
-                bytes.append(integer: UInt64(entry.parts[index].count))
-                bytes.append(contentsOf: entry.parts[index])
+                let part = entry.part(index)
+                bytes.append(integer: UInt64(part.count))
+                bytes.append(contentsOf: part)
             }
         }
         return bytes

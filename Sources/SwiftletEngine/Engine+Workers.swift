@@ -65,6 +65,8 @@ extension Engine {
 
     /// From now on the worker is heard, and finds the first frames when it reads.
     func introduce(_ worker: Worker, index: Int) {
+        // Said before it can say so itself: a fresh worker is sent its call at once.
+        if configuration?.launch == .program { worker.peer.takesSegments = false }
         connect(worker)
         workers[worker.id] = worker
         watchMemory(of: worker)

@@ -91,6 +91,8 @@ public final class Engine {
     var payloadInHand: (task: TaskID, bytes: [UInt8])?
     /// Why the worker of the event at hand has ended; for the reasons of a lost task.
     var initFailure: [UInt8]?
+    /// Why tasks that somebody may depend on have no value.
+    var causes: [TaskID: Cause] = [:]
 
     var unannounced: [Worker] = []
     var announcementIsScheduled = false

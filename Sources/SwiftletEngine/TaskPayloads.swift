@@ -101,6 +101,7 @@ extension Engine {
     }
 
     func dropValue(of task: TaskID) {
+        causes[task] = nil
         guard let value = tasks[task]?.value else { return }
         inlineBytes -= UInt64(value.count)
         release(value)

@@ -148,7 +148,7 @@ extension Scheduler {
         guard task.isReleased, task.needed == 0, task.state.isEnded, !task.dependants.isSomewhere,
             !task.inputs.isSomewhere
         else { return }
-        if task.state.hasPayload { actions.append(.dropValue(task.id)) }
+        if task.state.leavesSomething { actions.append(.dropValue(task.id)) }
         if !details.isEmpty { details[task.id] = nil }
         tasksByID.remove(task.id.rawValue)
         tasks.remove(place)

@@ -104,7 +104,7 @@ public enum SchedulerAction: Hashable, Sendable {
     case ended(TaskID, Outcome, tellClient: Bool)
     /// Its arguments are not needed any more.
     case dropArguments(TaskID)
-    /// Its value is not needed any more.
+    /// Its value, or why it has none, is not needed any more.
     case dropValue(TaskID)
     /// Send `timePassed` at this time (replaces the time given before).
     case wake(at: Instant)

@@ -18,7 +18,12 @@ enum TaskState: UInt8 {
 
     var isEnded: Bool { rawValue >= TaskState.value.rawValue }
     /// Its worker or client left a payload behind.
-    var hasPayload: Bool { self == .value || self == .error }
+    var leavesSomething: Bool {
+        switch self {
+        case .value, .error, .lost, .timeLimit, .refused: true
+        case .external, .waiting, .ready, .delayed, .prefetched, .running, .cancelled, .inputFailed: false
+        }
+    }
 }
 
 /// What the scheduler knows of a task: 64 bytes, a million of them are the normal case.

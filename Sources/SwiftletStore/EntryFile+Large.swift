@@ -15,6 +15,17 @@ public final class EntryMemory: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    func bytes(at offset: Int, count: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, length in
+            while length < count {
+                let got = pread(descriptor, buffer.baseAddress! + length, count - length, off_t(offset + length))
+                if got < 0 && errno == EINTR { continue }
+                guard got > 0 else { break }
+                length += got
+            }
+        }
+    }
 }
 
 /// A part that lies in a file (shared memory of a worker) until it is written. Whoever gives it keeps it there meanwhile.

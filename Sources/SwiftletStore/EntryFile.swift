@@ -33,14 +33,20 @@ public enum EntryReading: Sendable {
 public struct StoredEntry: Sendable {
     public let header: EntryHeader
     /// Empty where a part lies in `memory`, or is nothing that an outcome is read for and the entry is a large one.
-    public let parts: [ArraySlice<UInt8>]
+    let parts: [ArraySlice<UInt8>]
     /// Where in `memory` the large parts of a large value lie, by their places.
     public var offsets: [Int: Int] = [:]
     public var memory: EntryMemory?
 
-    /// The parts of that name, in order.
+    /// The parts of that name, in order, wherever they lie.
     public func parts(named name: String) -> [ArraySlice<UInt8>] {
-        zip(header.parts, parts).filter { $0.0.name == name }.map(\.1)
+        header.parts.indices.filter { header.parts[$0].name == name }.map(part)
+    }
+
+    /// One part, copied where it lies in `memory`.
+    public func part(_ index: Int) -> ArraySlice<UInt8> {
+        guard let memory, let offset = offsets[index] else { return parts[index] }
+        return memory.bytes(at: offset, count: header.parts[index].length)[...]
     }
 }
 

@@ -80,7 +80,7 @@ final class Folder {
             return
         }
         #expect(entry.header.parts.map(\.length) == [2, 3, large.count])
-        #expect(Array(entry.parts[1]) == [1, 2, 3])
+        #expect(Array(entry.part(1)) == [1, 2, 3])
         #expect(offset % 4096 == 0)
         var read = [UInt8](repeating: 0, count: large.count)
         #expect(pread(memory.descriptor, &read, large.count, off_t(offset)) == large.count)

@@ -92,6 +92,19 @@ import Testing
         }
     }
 
+    /// Values of this size are read into shared memory, which a worker of a program cannot map.
+    @Test func largeValuesThatWereFoundAreInputs() async throws {
+        try await withDirectory { directory in
+            for _ in 0..<2 {
+                try await withExecutor(executor(directory)) { executor in
+                    let numbers = try executor.submit(Numbers(count: 700_000), cacheKey: CacheKey("numbers"))
+                    let sum = try await executor.run(Sum(numbers: Input(numbers)))
+                    #expect(sum == 700_000 * 699_999 / 2)
+                }
+            }
+        }
+    }
+
     @Test func whatCanHaveNoKeyIsRefused() async throws {
         try await withDirectory { directory in
             try await withExecutor(executor(directory)) { executor in

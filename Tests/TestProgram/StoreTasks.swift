@@ -73,6 +73,9 @@ enum ClusterScenarios {
                 if case .failure(let error) = await late.result { print(error.code) }
                 let result = try await command.value
                 print(result.exitStatus ?? -1, result.standardOutput.isEmpty)
+            case "large":
+                let numbers = try executor.submit(Numbers(count: 700_000), cacheKey: CacheKey("numbers"))
+                print(try await numbers.value.count, Int(try await executor.run(Sum(numbers: Input(numbers)))))
             case "python":
                 let root = try executor.submit(PythonCall<Double>("math", "hypot", 3.0, 4), cacheKey: CacheKey("root"))
                 let square = try executor.submit(PythonCall<Int>("builtins", "pow", 5, 2))

@@ -206,9 +206,13 @@ def _failure(kind: int, task: str, attributes: dict[str, Any]) -> BaseException:
         refused.stderr = stderr
         return refused
     origin = attributes.get("origin")
-    return WorkerLostError(
-        f"{task} did not run: its input, task {origin}, failed without an error of its own"
-    )
+    cause = attributes.get("cause")
+    if not isinstance(cause, bytes):
+        return WorkerLostError(f"{task} did not run: its input, task {origin}, has no value")
+    known, _ = _wire.unpack_attributes(cause, 0)
+    error = _failure(int(attributes["cause_kind"]), f"task {origin}", known)
+    _note(error, f"swiftlet: {task} did not run: its input, task {origin}, failed with this error")
+    return error
 
 
 def _how_lost(reason: str, attributes: dict[str, Any]) -> str:

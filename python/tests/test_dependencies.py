@@ -6,6 +6,8 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import operator
+import os
+import sys
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -14,7 +16,13 @@ from typing import Any
 import numpy
 import pytest
 
-from swiftlet import SingleNodeExecutor, get_item_from_future, split_future
+from swiftlet import (
+    SingleNodeExecutor,
+    TimeLimitError,
+    WorkerLostError,
+    get_item_from_future,
+    split_future,
+)
 
 
 @dataclasses.dataclass
@@ -154,6 +162,24 @@ def test_an_input_that_failed_and_is_forgotten(warm):
         dependant.result(30)
 
 
+def die():
+    print("the last words", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def test_an_input_that_died_and_is_forgotten(executor):
+    """Why does not depend on whether somebody holds the input's future."""
+    middle = executor.submit(identity, executor.submit(die))
+    with pytest.raises(WorkerLostError, match=r"task 1 .*exited with status 3") as lost:
+        executor.submit(identity, middle).result(30)
+    assert "the last words" in lost.value.stderr
+
+
+def test_an_input_that_took_too_long_and_is_forgotten(fresh):
+    with pytest.raises(TimeLimitError, match="task 1"):
+        fresh.submit(identity, fresh.submit(time.sleep, 100, resource_dict={"run_time_max": 0.1})).result(30)
+
+
 def test_an_input_that_failed_before(warm):
     bad = warm.submit(fail, "reason")
     assert bad.exception(30) is not None
@@ -211,8 +237,6 @@ def test_futures_of_another_executor(warm):
 
 
 def test_dependants_of_a_worker_that_died(executor):
-    import os
-
     from swiftlet import ExecutorlibSocketError
 
     lost = executor.submit(os._exit, 3)

@@ -121,7 +121,8 @@ struct JobProcess {
         }
         header.provenance = JobProvenance.ofCall(
             process: end.process, start: start, end: Double(sl_unix_ns()) / 1e9, status: end.status, errors: end.errors)
-        var parts = zip(task.header.parts.map(\.name), task.parts).filter { $0.0 != "context" }.map { ($0.0, Array($0.1)) }
+        var parts = task.header.parts.enumerated().filter { $0.element.name != "context" }
+            .map { ($0.element.name, Array(task.part($0.offset))) }
         if let result { parts.append(result) }
         header.parts = parts.map { .init(name: $0.0, length: $0.1.count) }
         do {

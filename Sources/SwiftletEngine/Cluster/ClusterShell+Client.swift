@@ -84,6 +84,8 @@ extension ClusterShell {
         case .inputFailed(let origin): payload = errors[origin] ?? payload
         case .lost, .cancelled, .timeLimit, .refused: break
         }
+        let attributes = attributes(of: outcome, result, request: entries[id]?.request)
+        if outcome.isCause { causes[task] = Cause(kind: outcome.kind, attributes) }
         guard tellClient else { return }
         engine.deliver(payload, to: engine.client)
         engine.client.link.send(.outcome, id: task.rawValue) { bytes in
@@ -95,8 +97,8 @@ extension ClusterShell {
             bytes.append(integer: UInt32(truncatingIfNeeded: ran?.integer("pid") ?? 0))
             bytes.append(integer: UInt64((ran?.number("start") ?? 0) * 1e9))
             bytes.append(integer: UInt64((ran?.number("duration") ?? 0) * 1e9))
-            attributes(of: outcome, result, request: entries[id]?.request).write(to: &bytes)
-            bytes.append(contentsOf: payload)
+            attributes.write(to: &bytes)
+            engine.append(payload, for: engine.client, to: &bytes)
         }
         engine.watchUnread()
     }
@@ -111,7 +113,9 @@ extension ClusterShell {
             attributes[integer: "exit_status"] = result?.header?.provenance?.integer("exit_status")
             attributes[integer: "signal"] = result?.header?.provenance?.integer("signal")
         case .cancelled(let origin): attributes[integer: "origin"] = origin.map { Int($0.rawValue) }
-        case .inputFailed(let origin): attributes[integer: "origin"] = Int(origin.rawValue)
+        case .inputFailed(let origin):
+            attributes[integer: "origin"] = Int(origin.rawValue)
+            causes[origin]?.add(to: &attributes)
         case .timeLimit: attributes[number: "limit"] = request.flatMap { engine.directives[$0]?[number: "time_limit"] }
         case .refused(let reason): attributes[text: "reason"] = reason
         }

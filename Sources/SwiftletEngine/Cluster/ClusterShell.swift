@@ -49,6 +49,7 @@ final class ClusterShell {
     var resultInHand: (entry: EntryID, result: Result)?
     /// Errors of ended calls, for those that depend on them.
     var errors: [TaskID: [UInt8]] = [:]
+    var causes: [TaskID: Cause] = [:]
     private var saidNotes: Set<String> = []
     /// The client has left on purpose; what runs goes on.
     private(set) var hasDetached = false
@@ -102,7 +103,11 @@ final class ClusterShell {
         case .ended(let task, let entry, let outcome, let tellClient):
             ended(task, entry, outcome, tellClient: tellClient)
         case .forget(let task):
-            errors[task] = nil
+            // Its dependants, which end with it, may be told after this.
+            engine.loop.afterThisTurn { [weak self] in
+                self?.errors[task] = nil
+                self?.causes[task] = nil
+            }
             placeOfTask[task] = nil
         case .close(let entry): close(entry)
         case .wake(let instant):

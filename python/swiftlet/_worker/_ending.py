@@ -12,6 +12,9 @@ import threading
 
 from swiftlet._worker import _process
 
+ends_children = False
+"""Nobody else ends what this process has started: not every launcher does when a step has exited."""
+
 
 def flush_output() -> None:
     """What the call printed goes out before its outcome."""
@@ -39,6 +42,8 @@ def run_exit_handlers() -> None:
             traceback.print_exc()
     flush_files()
     flush_output()
+    if ends_children:
+        _process.end_children()
 
 
 def rehearse() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from swiftlet import _secure, _wire
 from swiftlet._wire import Part
-from swiftlet._worker import _control, _member, _process, _slot, _world
+from swiftlet._worker import _control, _ending, _member, _process, _slot, _world
 from swiftlet._worker._group import Group
 from swiftlet._worker._groupcalls import RankWorker
 from swiftlet._worker._watch import Watcher
@@ -26,6 +26,7 @@ def run(expected: int) -> NoReturn:
     """Joins a group of ``expected`` ranks and works in it. Never returns."""
     # An mpiexec of this machine's takes its ranks with it.
     watcher = Watcher() if _slot.is_step() else None
+    _ending.ends_children = watcher is not None
     line = sys.stdin.readline() if _slot.launched_as() == 0 else ""  # others' standard input may never end
     _prepare()
     try:

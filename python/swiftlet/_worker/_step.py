@@ -19,12 +19,13 @@ def main() -> None:
 
     from swiftlet import _secure
     from swiftlet._current import VARIABLE
-    from swiftlet._worker import _process, _slot, _worker
+    from swiftlet._worker import _ending, _process, _slot, _worker
 
     ticket = _secure.Ticket.parse(_first_line(0))
     _become_quiet()
     _slot.set_variables({VARIABLE: os.environ.get(VARIABLE, "")})
     _process.become_subreaper()
+    _ending.ends_children = True
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = [""]
     engine = _secure.connect(ticket)

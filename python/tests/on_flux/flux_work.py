@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import Any
 
 
@@ -89,3 +90,8 @@ def opened(init: int) -> dict[str, Any]:
 
 def based(number: int, base: int) -> int:
     return number + base
+
+
+def leaves_a_process() -> int:
+    """Its number."""
+    return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid

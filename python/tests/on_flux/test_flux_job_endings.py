@@ -60,6 +60,18 @@ def test_exit_status_and_signal(executor: FluxJobExecutor, resources: Any) -> No
     assert executor.submit(work.square, 3, resource_dict=resources).result(PATIENCE) == 9
 
 
+@pytest.mark.parametrize("wanted", [{}, {"step": True}, {"cores": 2}], ids=["shared", "step", "ranks"])
+def test_what_a_call_leaves_behind_ends_with_its_worker(
+    wanted: dict[str, Any], make: Callable[..., FluxJobExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "cores" in wanted:
+        pytest.importorskip("mpi4py")
+    monkeypatch.setenv(MARK, mark := uuid.uuid4().hex)
+    with make() as executor:
+        executor.submit(work.leaves_a_process, resource_dict=wanted).result(PATIENCE)
+    assert gone_within(5.0, mark) == []
+
+
 def test_a_job_that_is_cancelled_from_outside(
     executor: FluxJobExecutor, instance: Instance, resources: Any, pipes: Pipes
 ) -> None:

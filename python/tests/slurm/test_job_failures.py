@@ -46,9 +46,10 @@ def agents() -> dict[str, int]:
         with contextlib.suppress(OSError):
             if entry.isdigit() and arguments(int(entry))[1:2] == ["agent"]:
                 environment = Path(f"/proc/{entry}/environ").read_text().split("\0")
+                if cluster not in environment:
+                    continue
                 node = next(variable for variable in environment if variable.startswith("SLURMD_NODENAME="))
-                if cluster in environment:
-                    found[node.partition("=")[2]] = int(entry)
+                found[node.partition("=")[2]] = int(entry)
     return found
 
 

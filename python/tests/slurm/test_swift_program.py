@@ -139,6 +139,12 @@ def test_a_job_that_is_over(scenario: Scenario, cluster: Cluster, monkeypatch: p
 
 
 @pytest.mark.usefixtures("cluster")
+def test_large_values_of_jobs(scenario: Scenario, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert scenario("cluster-large", str(tmp_path)) == [f"700000 {700_000 * 699_999 // 2}"]
+
+
+@pytest.mark.usefixtures("cluster")
 def test_jobs_and_coming_back(scenario: Scenario, tmp_path: Path) -> None:
     """The jobs of a program that leaves go on; who comes back gets their values, and nothing runs twice."""
     assert scenario("cluster-leave", str(tmp_path)) == ["not queued 0", "engineEnded"]

@@ -88,6 +88,16 @@ def test_a_job_that_dies_ends_its_future_and_its_dependants(executor: TestCluste
         dependant.result()
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+def test_why_an_input_has_no_value(executor: TestClusterExecutor, is_held: bool) -> None:
+    died = [executor.submit(os._exit, 3)]
+    dependant = executor.submit(add, died[0], 1)
+    if not is_held:
+        died.clear()
+    with pytest.raises(WorkerLostError, match=r"task 1 .*status 3"):
+        dependant.result()
+
+
 def leave_a_process():
     subprocess.Popen(["sleep", "1000"], start_new_session=True)  # holds standard error open
     return "done"

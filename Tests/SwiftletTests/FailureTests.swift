@@ -108,6 +108,30 @@ import Testing
         }
     }
 
+    @Test func aLimitOfMemoryThatWarmWorkersDoNotHaveIsRefusedAtTheCall() async throws {
+        let request = ResourceRequest(memory: 200 << 20)
+        try await withExecutor(warm) { executor async throws in
+            for submit in [
+                { _ = try executor.submit(Square(number: 1), resources: request) },
+                { _ = try executor.submit(Command("true"), resources: request) },
+            ] {
+                let error = try #require(throws: TaskError.self) { try submit() }
+                #expect(error.code == .refused)
+                #expect(error.description.contains("memory in the resources of the configuration, or use mode .fresh"))
+            }
+        }
+        var limited = warm
+        limited.resources = ResourceRequest(memory: 300 << 20)
+        try await withExecutor(limited) { executor async throws in
+            #expect(try await executor.run(Square(number: 2), resources: request) == 4)
+            let error = try #require(throws: TaskError.self) {
+                try executor.submit(Square(number: 1), resources: ResourceRequest(memory: 400 << 20))
+            }
+            #expect(error.description.contains("each warm worker has 314572800"))
+        }
+        #expect(try await withExecutor(fresh) { try await $0.run(Square(number: 3), resources: request) } == 9)
+    }
+
     @Test(arguments: [false, true])
     func aProgramThatWasReplacedIsToldFromTheOneSubmittedWith(_ isWarm: Bool) async throws {
         try await withDirectory { directory in

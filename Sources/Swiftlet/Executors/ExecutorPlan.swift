@@ -120,8 +120,25 @@ struct ExecutorPlan: Sendable {
 
     /// - Throws: ``TaskError`` (`refused`) for what a task asks for that it cannot get here.
     func check(_ resources: ResourceRequest, isCommand: Bool) throws(TaskError) {
+        if configuration.mode.isWarm { try checkWorkersMemory(resources) }
         try check(
             resources, limit: configuration.mode.isWarm ? configuration.resources.occupiedCores : maxCores, isCommand: isCommand)
+    }
+
+    /// A warm worker has its limit of memory from its start, whatever task it runs.
+    private func checkWorkersMemory(_ resources: ResourceRequest) throws(TaskError) {
+        guard let memory = resources.memory else { return }
+        guard let most = configuration.resources.memory else {
+            throw TaskError(
+                .refused,
+                "the task asks for \(memory) bytes of memory, but the executor's warm workers have no limit: give them one with "
+                    + "memory in the resources of the configuration, or use mode .fresh, where each task has its own")
+        }
+        guard memory > most else { return }
+        throw TaskError(
+            .refused,
+            "the task asks for \(memory) bytes of memory, each warm worker has \(most): raise memory in the resources of the "
+                + "configuration, or use mode .fresh")
     }
 
     private func check(_ resources: ResourceRequest, limit: Int?, isCommand: Bool) throws(TaskError) {

@@ -20,7 +20,8 @@ public struct ResourceRequest: Hashable, Sendable {
     public var threadsPerCore: Int
     /// GPUs of each rank. On one machine those that `CUDA_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES` names are shared out.
     public var gpusPerCore: Int
-    /// Bytes of memory that it may use, with everything it starts; nil: not limited. More ends it.
+    /// Bytes of memory that it may use, with everything it starts; nil: not limited. More ends it. The limit of a warm worker is that in the
+    /// executor's configuration; a task that asks for more than that, or where it has none, is refused.
     public var memory: Int?
     /// The longest time it may run, from its start; then its worker is ended.
     public var timeLimit: Duration?

@@ -61,6 +61,14 @@ struct Root: RemoteTask {
     /// An executor that lives as long as a service does, with one that uses it.
     static func service(_ logger: Logger) async throws {
         let executor = ExecutorService(.singleNode(maxWorkers: 1, mode: .warm))
+        let early = [Task { try await executor.run(Square(number: 1)) }, Task { try await executor.run(Square(number: 1)) }]
+        early[0].cancel()
+        // The other one most likely waits already.
+        for _ in 0..<100 { await Task.yield() }
+        for task in early {
+            task.cancel()
+            do { print("service", try await task.value) } catch { print("service", error) }
+        }
         let services = ServiceGroup(services: [executor, Client(executor: executor)], logger: Logger(label: "service"))
         let running = Task { try await services.run() }
         let value = try await executor.run(Square(number: 12))

@@ -14,13 +14,14 @@
     /// At a graceful shutdown submitted tasks end first; when the service's Swift task is cancelled, they are cancelled.
     public final class ExecutorService: Service {
         private enum State {
-            case waiting([CheckedContinuation<Executor, any Error>])
+            case waiting([UInt64: CheckedContinuation<Executor, any Error>])
             case running(Executor)
             case ended
         }
 
         private let configuration: ExecutorConfiguration
-        private let state = Mutex(State.waiting([]))
+        private let state = Mutex(State.waiting([:]))
+        private let lastWaiting = Atomic<UInt64>(0)
 
         public init(_ configuration: ExecutorConfiguration) { self.configuration = configuration }
 
@@ -30,7 +31,7 @@
                 let waiting = state.withLock { state -> [CheckedContinuation<Executor, any Error>] in
                     guard case .waiting(let waiting) = state else { return [] }
                     state = .running(executor)
-                    return waiting
+                    return Array(waiting.values)
                 }
                 for continuation in waiting { continuation.resume(returning: executor) }
                 try await gracefulShutdown()
@@ -38,22 +39,44 @@
         }
 
         /// The executor; waits until the service runs.
-        /// - Throws: ``TaskError`` (`engineEnded`) after its end.
+        /// - Throws: ``TaskError``: `engineEnded` after its end, `cancelled` where the Swift task is cancelled that waits for its start.
         public var executor: Executor {
             get async throws {
-                try await withCheckedThrowingContinuation { continuation in
-                    let executor: Result<Executor, any Error>? = state.withLock { state in
-                        switch state {
-                        case .waiting(let others):
-                            state = .waiting(others + [continuation])
-                            return nil
-                        case .running(let executor): return .success(executor)
-                        case .ended: return .failure(TaskError(.engineEnded, "the service of the executor has ended"))
+                let number = lastWaiting.add(1, ordering: .relaxed).newValue
+                return try await withTaskCancellationHandler {
+                    try await withCheckedThrowingContinuation { continuation in
+                        let executor: Result<Executor, any Error>? = state.withLock { state in
+                            switch state {
+                            case .waiting(var waiting):
+                                // Cancelled before: then the handler has been called, and found nobody.
+                                if Task.isCancelled { return .failure(Self.cancelled) }
+                                waiting[number] = continuation
+                                state = .waiting(waiting)
+                                return nil
+                            case .running(let executor): return .success(executor)
+                            case .ended: return .failure(Self.ended)
+                            }
                         }
+                        if let executor { continuation.resume(with: executor) }
                     }
-                    if let executor { continuation.resume(with: executor) }
+                } onCancel: {
+                    stopWaiting(number)
                 }
             }
+        }
+
+        private static var cancelled: TaskError {
+            TaskError(.cancelled, "it was cancelled before the service of the executor had started")
+        }
+        private static var ended: TaskError { TaskError(.engineEnded, "the service of the executor has ended") }
+
+        private func stopWaiting(_ number: UInt64) {
+            let continuation = state.withLock { state -> CheckedContinuation<Executor, any Error>? in
+                guard case .waiting(var waiting) = state else { return nil }
+                defer { state = .waiting(waiting) }
+                return waiting.removeValue(forKey: number)
+            }
+            continuation?.resume(throwing: Self.cancelled)
         }
 
         /// Submits a task and waits for its value.
@@ -64,12 +87,10 @@
         private func end() {
             let waiting = state.withLock { state -> [CheckedContinuation<Executor, any Error>] in
                 defer { state = .ended }
-                if case .waiting(let waiting) = state { return waiting }
+                if case .waiting(let waiting) = state { return Array(waiting.values) }
                 return []
             }
-            for continuation in waiting {
-                continuation.resume(throwing: TaskError(.engineEnded, "the service of the executor has ended"))
-            }
+            for continuation in waiting { continuation.resume(throwing: Self.ended) }
         }
     }
 #endif

@@ -87,6 +87,14 @@ import Testing
         #expect(error.description.contains(".warm(preparing: Table(…))"))
     }
 
+    @Test func stateIsThatOfThePreparationThatIsNamed() async throws {
+        var configuration = warm
+        configuration.mode = .warm(preparing: Table(size: 100))
+        let error = try await withExecutor(configuration) { try await failure($0, OtherLookup()) }
+        #expect(error.code == .refused)
+        #expect(error.description.contains(".warm(preparing: OtherTable(…))"))
+    }
+
     @Test func aTaskMayHaveAnExecutorOfItsOwn() async throws {
         #expect(try await withExecutor(fresh) { try await $0.run(Delegates()) } == 144)
     }

@@ -161,6 +161,15 @@ struct Lookup: RemoteTask {
     func run() async throws -> Int { try Table.state[index] * 2 }
 }
 
+/// Its state is of the type that that of ``Table`` has.
+struct OtherTable: WorkerPreparation {
+    func prepare() async throws -> [Int] { [1] }
+}
+
+struct OtherLookup: RemoteTask {
+    func run() async throws -> Int { try OtherTable.state[0] }
+}
+
 /// A task that uses an executor of its own.
 struct Delegates: RemoteTask {
     func run() async throws -> Int {

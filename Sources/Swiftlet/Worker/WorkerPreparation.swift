@@ -26,7 +26,9 @@ extension WorkerPreparation {
     /// - Throws: ``TaskError`` (`refused`) where the executor was not told to prepare this.
     public static var state: State {
         get throws {
-            if let state = PreparedState.value.withLock({ $0 }) as? State { return state }
+            if let made = PreparedState.value.withLock({ $0 }), made.preparation == Self.self, let state = made.state as? State {
+                return state
+            }
             throw TaskError(
                 .refused,
                 "this worker has not prepared \(Self.self): make the executor with mode .warm(preparing: \(Self.self)(…))")
@@ -34,7 +36,7 @@ extension WorkerPreparation {
     }
 }
 
-/// The state of this worker.
+/// The state of this worker, and what made it: others may make states of the same type.
 enum PreparedState {
-    static let value = Mutex<(any Sendable)?>(nil)
+    static let value = Mutex<(preparation: any WorkerPreparation.Type, state: any Sendable)?>(nil)
 }

@@ -128,7 +128,7 @@ struct WorkerProcess {
 
     private static func prepare<P: WorkerPreparation>(_ type: P.Type, _ bytes: [UInt8]) async throws {
         let state = try await TaskCoding.decode(type, bytes).prepare()
-        PreparedState.value.withLock { $0 = state }
+        PreparedState.value.withLock { $0 = (type, state) }
     }
 
     // MARK: calls

@@ -92,6 +92,8 @@ import Testing
                 (ResourceRequest(threadsPerCore: 3), "the task asks for 3 cores, the executor has 2"),
                 (ResourceRequest(timeLimit: .zero), "timeLimit is"),
                 (ResourceRequest(restartLimit: -1), "restartLimit is -1"),
+                (ResourceRequest(cores: .max, threadsPerCore: 2), "cores with 2 threads each; nothing has so many"),
+                (ResourceRequest(cores: 2, gpusPerCore: .max), "GPUs; nothing has so many"),
             ] {
                 let error = try #require(throws: TaskError.self) {
                     try executor.submit(Square(number: 1), resources: request)
@@ -103,6 +105,7 @@ import Testing
         for configuration in [
             ExecutorConfiguration.singleNode(maxCores: 0), .singleNode(maxWorkers: 0), .singleNode(restartLimit: -1),
             .singleNode(environment: ["A=B": ""]), .singleNode(program: "/no/such/program"),
+            .singleNode(mode: .warm, resources: ResourceRequest(cores: .max, threadsPerCore: 2)),
         ] {
             await #expect(throws: TaskError.self) { try await withExecutor(configuration) { _ in } }
         }

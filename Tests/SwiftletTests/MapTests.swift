@@ -53,6 +53,16 @@ import Testing
         }
     }
 
+    @Test func aLimitBelowOneIsAnError() async throws {
+        try await withExecutor(fresh) { executor async throws in
+            let error = await #expect(throws: TaskError.self) {
+                for try await _ in executor.map(0..<3, limit: 0, { Square(number: $0) }) {}
+            }
+            #expect(error?.code == .refused)
+            #expect(error?.description == "limit is 0; a map needs at least 1")
+        }
+    }
+
     @Test func aCancelledLoopEnds() async throws {
         try await withExecutor(fresh) { executor async throws in
             let loop = Task {

@@ -60,7 +60,7 @@ struct ExecutorPlan: Sendable {
             throw TaskError(.refused, "outside of an allocation warm workers need a number: say maxWorkers or maxCores")
         }
         let asked = configuration.resources
-        if let flux, configuration.mode.isWarm, let maxWorkers, maxWorkers * asked.occupiedCores > flux.cores {
+        if let flux, configuration.mode.isWarm, let maxWorkers, maxWorkers > flux.cores / asked.occupiedCores {
             throw TaskError(
                 .refused,
                 "\(maxWorkers) workers of \(asked.occupiedCores) cores are more than the \(flux.cores) cores of the instance")
@@ -78,6 +78,7 @@ struct ExecutorPlan: Sendable {
         guard configuration.restartLimit >= 0 else {
             throw TaskError(.refused, "restartLimit is \(configuration.restartLimit); it cannot be negative")
         }
+        try configuration.resources.validate(maxCores: nil)
         for key in configuration.environment.keys where key.isEmpty || key.contains("=") {
             throw TaskError(.refused, "\"\(key)\" is no name of an environment variable")
         }

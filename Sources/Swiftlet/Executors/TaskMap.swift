@@ -20,7 +20,8 @@ extension Executor {
     /// ```
     ///
     /// - Parameters:
-    ///   - limit: how many tasks are submitted ahead of what was taken; a sequence without end is fine.
+    ///   - limit: how many tasks are submitted ahead of what was taken; a sequence without end is fine. With less than 1 the sequence
+    ///     is an error (`refused`).
     public func map<Inputs: Sequence, T: RemoteTask>(
         _ inputs: Inputs, order: ResultOrder = .input, limit: Int = 1024, resources: ResourceRequest? = nil,
         _ task: @escaping (Inputs.Element) throws -> T
@@ -33,8 +34,7 @@ extension Executor {
         of inputs: Inputs, order: ResultOrder = .input, limit: Int = 1024, resources: ResourceRequest? = nil,
         _ task: @escaping (Inputs.Element) throws -> T
     ) -> TaskOutcomes<Inputs, T> {
-        precondition(limit > 0, "a map needs a limit of at least one task, not \(limit)")
-        return TaskOutcomes(executor: self, inputs: inputs, order: order, limit: limit, resources: resources, task: task)
+        TaskOutcomes(executor: self, inputs: inputs, order: order, limit: limit, resources: resources, task: task)
     }
 }
 
@@ -77,9 +77,10 @@ public struct TaskOutcomes<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
             inputs = source.inputs.makeIterator()
         }
 
-        /// - Throws: what making or submitting a task throws, and `CancellationError`.
+        /// - Throws: what making or submitting a task throws, `CancellationError`, and ``TaskError`` (`refused`) for a limit below 1.
         public mutating func next() async throws -> (input: Inputs.Element, result: Result<T.Output, TaskError>)? {
             do {
+                if source.limit < 1 { throw TaskError(.refused, "limit is \(source.limit); a map needs at least 1") }
                 try Task.checkCancellation()
                 while !isExhausted, window.count < source.limit {
                     guard let input = inputs.next() else {

@@ -60,7 +60,7 @@ public struct ResourceRequest: Hashable, Sendable {
         self.usesMPI = usesMPI
     }
 
-    /// Cores of the machine that it occupies.
+    /// Cores of the machine that it occupies; for a request that is valid.
     var occupiedCores: Int { cores * threadsPerCore }
 
     /// - Throws: ``TaskError`` (`refused`) that names what makes no sense.
@@ -77,6 +77,12 @@ public struct ResourceRequest: Hashable, Sendable {
             try require(nodes >= 1, "nodes is \(nodes); at least 1 is needed")
             try require(nodes <= cores, "nodes is \(nodes), more than cores, \(cores): each node needs a rank")
         }
+        try require(
+            !cores.multipliedReportingOverflow(by: threadsPerCore).overflow,
+            "the task asks for \(cores) cores with \(threadsPerCore) threads each; nothing has so many")
+        try require(
+            !cores.multipliedReportingOverflow(by: gpusPerCore).overflow,
+            "the task asks for \(cores) times \(gpusPerCore) GPUs; nothing has so many")
         try require((restartLimit ?? 0) >= 0, "restartLimit is \(restartLimit ?? 0); it cannot be negative")
         if let maxCores {
             try require(

@@ -24,10 +24,12 @@ import Testing
             for _ in 0..<2 {
                 try await withExecutor(executor(directory, mode: mode)) { executor in
                     // A dictionary that was made in another order has its members in another one.
-                    let task = Marked(directory: directory.path, number: 7, table: members)
+                    let names = Dictionary(uniqueKeysWithValues: members.map { (Name(rawValue: $0.key), $0.value) })
+                    let task = Marked(directory: directory.path, number: 7, table: members, names: names)
                     let other = Marked(
                         directory: directory.path, number: 7,
-                        table: Dictionary(uniqueKeysWithValues: members.sorted { $0.key > $1.key }))
+                        table: Dictionary(uniqueKeysWithValues: members.sorted { $0.key > $1.key }),
+                        names: Dictionary(uniqueKeysWithValues: names.sorted { $0.key.rawValue > $1.key.rawValue }))
                     let handles = [try executor.submit(task, cacheKey: key), try executor.submit(other, cacheKey: key)]
                     for handle in handles {
                         let value = try await handle.value

@@ -3,11 +3,16 @@
 import Glibc
 import Swiftlet
 
+struct Name: RawRepresentable, Hashable, Codable, CodingKeyRepresentable {
+    let rawValue: String
+}
+
 /// Leaves a mark each time it runs.
 struct Marked: RemoteTask {
     let directory: String
     var number = 0
     var table: [String: Int] = [:]
+    var names: [Name: Int] = [:]
     func run() async throws -> Int {
         let file = open("\(directory)/ran", O_CREAT | O_WRONLY | O_APPEND, 0o600)
         _ = write(file, "x", 1)

@@ -7,6 +7,10 @@ import Crypto
 /// The name does not change when you rename the type. Raise the version when the code gives other values than before: the code itself
 /// is no part of the key.
 ///
+/// A task that holds a `Set`, or a dictionary whose keys are neither `String` nor `Int`, is not found again by another program: the
+/// order in which they are written is another one in each process. Make the type of such keys `CodingKeyRepresentable`, or give the task a
+/// sorted array.
+///
 /// ```swift
 /// let mean = try executor.submit(LogisticMean(rate: 3.7), cacheKey: CacheKey("logistic-mean", version: 2))
 /// ```
@@ -54,7 +58,8 @@ public struct CacheKey: Hashable, Sendable {
 }
 
 /// CBOR in one form for equal values: the members of a map by their keys, whose order is a dictionary's own affair and another one in
-/// each process. (That of a set cannot be known from its bytes: tasks that hold one are not found again.)
+/// each process. (That of a set cannot be known from its bytes, nor that of a dictionary that is written as a list: tasks that hold one
+/// are not found again.)
 enum CanonicalCBOR {
     static func of(_ bytes: [UInt8]) throws(TaskError) -> [UInt8] {
         do {

@@ -17,6 +17,8 @@ extension ClusterTable {
         _ id: TaskID, _ outcome: Outcome, tellClient: Bool = true, into actions: inout [ClusterAction]
     ) {
         var ending: [(TaskID, Outcome, Bool)] = [(id, outcome, tellClient)]
+        // Those that need an outcome are told of it before it is forgotten.
+        var released: [TaskID] = []
         while let (id, outcome, tellClient) = ending.popLast() {
             guard let task = tasks[id], task.outcome == nil else { continue }
             tasks[id]!.outcome = outcome
@@ -29,8 +31,9 @@ extension ClusterTable {
                     ending.append((dependant, failure, true))
                 }
             }
-            if task.isReleased { forget(id, into: &actions) }
+            if task.isReleased { released.append(id) }
         }
+        for id in released { forget(id, into: &actions) }
     }
 
     /// A dependant that somebody else's work answers goes on without its input; and so does one that runs, for its job has

@@ -74,6 +74,16 @@ import Testing
             ])
     }
 
+    @Test func whatIsLostIsForgottenWhenItsDependantsHaveBeenTold() {
+        var trace = ClusterTrace()
+        _ = trace.queue(1)
+        _ = trace.queue(2, inputs: [1])
+        #expect(trace.handle(.release(TaskID(1))) == [])
+        let actions = trace.handle(.appeared(EntryID(1), .lost("exited with status 3")))
+        let end = actions.firstIndex { if case .ended(TaskID(2), _, .inputFailed(TaskID(1)), _) = $0 { true } else { false } }
+        #expect(end ?? .max < actions.firstIndex(of: .forget(TaskID(1))) ?? 0)
+    }
+
     @Test func aCancelGoesToTheQueue() {
         var trace = ClusterTrace()
         _ = trace.queue(1)

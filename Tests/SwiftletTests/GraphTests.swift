@@ -24,6 +24,22 @@ import Testing
         }
     }
 
+    @Test(arguments: [fresh, warm]) func howAnInputWasLostIsSaid(_ configuration: ExecutorConfiguration) async throws {
+        try await withExecutor(configuration) { executor async throws in
+            let limit = ResourceRequest(timeLimit: .milliseconds(100))
+            for (input, text) in [
+                (try executor.submit(Crash(way: .exit(3))), "the worker that ran the task exited with status 3"),
+                (try executor.submit(Sleeper(), resources: limit), "the task ran longer than its limit of 0.1 s"),
+            ] {
+                let next = try executor.submit(Total(parts: [Input(input)]))
+                let error = try await failure(executor, Square(number: 1), after: [next])
+                #expect(error.code == .inputFailed)
+                #expect(error.description == "an input has no value: \(text)")
+                #expect(error.cause == nil)
+            }
+        }
+    }
+
     @Test func anInputOfAnotherExecutorIsRefused() async throws {
         try await withExecutor(warm) { one async throws in
             let foreign = try one.submit(Square(number: 1))

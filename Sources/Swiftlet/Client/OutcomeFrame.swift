@@ -50,12 +50,22 @@ struct OutcomeFrame {
             let subject = reason.hasPrefix("queue job ") ? "the" : "the worker that ran the task"
             return TaskError(.lost, "\(subject) \(reason)", details)
         case 3: return TaskError(.cancelled, "the task was cancelled", details)
-        case 4: return TaskError(.inputFailed, "an input has no value" + said, details)
+        case 4: return TaskError(.inputFailed, "an input has no value" + (inputFailure(attributes, details) ?? said), details)
         case 5:
             let limit = attributes[number: "limit"].map { " of \($0) s" } ?? ""
             return TaskError(.timeLimit, "the task ran longer than its limit" + limit, details)
         default: return TaskError(.refused, reason + said, details)
         }
+    }
+
+    /// How an input ended that threw nothing.
+    private static func inputFailure(_ attributes: Attributes, _ details: TaskError.Details) -> String? {
+        guard let kind = attributes[integer: "cause_kind"], let bytes = attributes[bytes: "cause"] else { return nil }
+        let cause = bytes.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            return try? Attributes(&reader)
+        }
+        return cause.map { ": " + error(UInt8(clamping: kind), $0, [], details).description }
     }
 
     /// Of a task that used more memory than it may, in the words of ``ResourceRequest``.

@@ -103,11 +103,8 @@ final class ClusterShell {
         case .ended(let task, let entry, let outcome, let tellClient):
             ended(task, entry, outcome, tellClient: tellClient)
         case .forget(let task):
-            // Its dependants, which end with it, may be told after this.
-            engine.loop.afterThisTurn { [weak self] in
-                self?.errors[task] = nil
-                self?.causes[task] = nil
-            }
+            errors[task] = nil
+            causes[task] = nil
             placeOfTask[task] = nil
         case .close(let entry): close(entry)
         case .wake(let instant):

@@ -142,6 +142,7 @@ extension Engine {
         case .relayAck:
             var reader = ByteReader(body)
             worker?.link.acknowledged(Int(clamping: try reader.integer(UInt64.self)))
+        case .looked: looked(WorkerID(UInt32(truncatingIfNeeded: header.id)), isCertain: header.flags & 1 != 0)
         case .memoryExceeded:
             var reader = ByteReader(body)
             let used = try reader.integer(UInt64.self)

@@ -147,7 +147,7 @@ extension Engine {
         case .ready:
             worker.isUp = true
             observe(.workerUp, worker: worker.id)
-            apply(.workerReady(worker.id))
+            apply(.workerReady(worker.id, takesAhead: !(worker.peer.link is SecureLink)))
         case .initFailed:
             try cannotPrepare(worker, &reader)
         case .hello:
@@ -182,6 +182,7 @@ extension Engine {
 
     private func resultArrived(_ task: TaskID, from worker: Worker, failed: Bool, isShort: Bool, payload: [UInt8]) {
         for output in worker.outputs { output.flush() }
+        answered(task, by: worker)
         payloadInHand = (task, payload)
         apply(.taskEnded(task, worker.id, failed: failed, isShort: isShort))
         if worker.isFresh && worker.stage == .running {

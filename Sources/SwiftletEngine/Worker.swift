@@ -49,6 +49,10 @@ final class Worker {
     var isAnnounced = true
     /// How many answers to RECALL for a task are still to come whose recall was settled without them.
     var settledRecalls: [TaskID: Int] = [:]
+    /// Calls it was asked for in this turn of the loop.
+    var recalls: [TaskID] = []
+    /// Calls it was asked for that it has said nothing of, a list for each look at its socket that has not been heard of.
+    var looks: [[TaskID]] = []
     /// What lets it connect by itself, where it was not given its connection.
     var ticket: Ticket?
     /// Its other ranks, where a launcher has started them.

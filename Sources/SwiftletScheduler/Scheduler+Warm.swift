@@ -40,10 +40,11 @@ extension Scheduler {
         }
     }
 
-    mutating func workerReady(_ id: WorkerID, at now: Instant) {
+    mutating func workerReady(_ id: WorkerID, takesAhead: Bool, at now: Instant) {
         guard let worker = workersByID[UInt64(id.rawValue)], workers[worker].state == .starting else { return }
         guard isWarm else { return startClock(of: worker, at: now) }
         workers[worker].state = .ready
+        workers[worker].takesAhead = takesAhead
         pool.deathsBeforeReady = 0
         enlist(worker)
     }

@@ -106,7 +106,7 @@ public struct Scheduler {
         case .resolveExternal(let id, let outcome): resolveExternal(id, outcome, into: &actions)
         case .cancel(let id, let onlyIfNotStarted): cancel(id, onlyIfNotStarted: onlyIfNotStarted, into: &actions)
         case .release(let id): release(id, into: &actions)
-        case .workerReady(let id): workerReady(id, at: now)
+        case .workerReady(let id, let takesAhead): workerReady(id, takesAhead: takesAhead, at: now)
         case .workerLeaves(let id): workerLeaves(id, into: &actions)
         case .nodeLost(let node, let timeIsOver): nodeLost(node, timeIsOver: timeIsOver, into: &actions)
         case .poolGivenUp(let reason): if isWarm { giveUpPool(reason, into: &actions) }

@@ -56,7 +56,8 @@ public enum SchedulerEvent: Sendable {
     case release(TaskID)
 
     /// A warm worker is ready for its first call. (Fresh workers get their call at once; see `Capacity.startsLate`.)
-    case workerReady(WorkerID)
+    /// - `takesAhead`: false: calls behind a long one cannot be had back from it, so it is given one at a time.
+    case workerReady(WorkerID, takesAhead: Bool = true)
     /// A worker could not prepare. Warm (its init function failed): the pool can run nothing, all its calls are refused.
     /// Fresh: its call is refused.
     case workerCannotPrepare(WorkerID, reason: String)

@@ -46,6 +46,8 @@ struct WorkerRecord {
     /// How long the word of a short call's end is under way at the most, in nanoseconds: over a network, or on a busy machine, much
     /// longer than the call takes.
     var delay: UInt64 = 0
+    /// What it has been given ahead can be had back while a call runs.
+    var takesAhead = true
 
     init(id: WorkerID, index: Int, state: WorkerState) {
         self.id = id
@@ -68,7 +70,7 @@ struct WorkerRecord {
 
     /// How many calls it may be given ahead: enough to be busy while the word of an end is under way.
     var prefetchDepth: Int {
-        guard average < Patience.shortCall else { return 0 }
+        guard takesAhead, average < Patience.shortCall else { return 0 }
         let limits = Patience.prefetchDepth
         let own = Int(min(max(Patience.prefetchedWork / average, Double(limits.lowerBound)), Double(limits.upperBound)))
         return own + Int(min(delay / Patience.delayPerCall, Patience.furtherDepth))

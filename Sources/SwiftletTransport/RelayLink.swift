@@ -79,6 +79,15 @@ public final class RelayLink: Link {
         flush()
     }
 
+    /// Asks the agent to pass on everything the worker has said, once all that was sent so far lies in the worker's socket, and then
+    /// to answer with LOOKED. False where that cannot be: something waits here yet.
+    public func look() -> Bool {
+        flush()
+        guard !isClosed, let carrier, outgoing.isEmpty, passed == waiting.count else { return false }
+        carrier.send(.look, id: worker)
+        return true
+    }
+
     /// Bytes came from the worker.
     public func received(_ bytes: UnsafeRawBufferPointer) {
         guard !isClosed else { return }

@@ -66,6 +66,8 @@ public enum FrameType: UInt8, Sendable {
     case relayAck = 67
     case heartbeat = 68
     case agentSetup = 69
+    case look = 72
+    case looked = 73
     case dryRun = 70
     case dryRunIs = 71
 

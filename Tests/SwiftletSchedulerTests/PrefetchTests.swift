@@ -32,6 +32,16 @@ import Testing
         #expect(trace.submit(3) == [])
     }
 
+    @Test func aWorkerFromWhichNothingCanBeHadBackIsGivenNothingAhead() {
+        var trace = Trace.warm(1, ready: false)
+        _ = trace.send(.workerReady(WorkerID(1), takesAhead: false))
+        _ = trace.submit(1)
+        _ = trace.ends(1, on: 1, isShort: true)
+        #expect(trace.submit(2) == begins(2, on: 1))
+        #expect(trace.submit(3) == [])
+        #expect(trace.ends(2, on: 1, isShort: true) == over(2, .value) + begins(3, on: 1))
+    }
+
     @Test func aShortCallWhoseEndIsHeardLateMakesAQuickWorkerThatIsGivenMoreAhead() {
         var trace = Trace.warm(1)
         _ = trace.submit(1)

@@ -49,6 +49,18 @@ private final class Relay {
         #expect(drained)
     }
 
+    @Test func aLookFollowsAllThatWasSentOrIsNotAskedFor() throws {
+        let relay = try Relay()
+        relay.link.send(.recall, id: 1)
+        #expect(relay.link.look())
+        relay.stop = { relay.arrived.count == 2 }
+        relay.loop.run()
+        #expect(relay.arrived.map(\.0) == [.relay, .look])
+
+        relay.link.send(.blob, id: 1) { $0.append(contentsOf: [UInt8](repeating: 1, count: RelayWindow.connection)) }
+        #expect(!relay.link.look(), "its end waits for the window")
+    }
+
     @Test func whatCameIsAcknowledgedInLargePieces() throws {
         let relay = try Relay()
         var frames: [Int] = []

@@ -26,6 +26,7 @@ enum FluxScenarios {
         switch name {
         case "places": try await places()
         case "warm": try await warm()
+        case "behind": try await behind()
         case "jobs": try await jobs()
         case "ranks": try await ranks()
         case "commands": try await commands()
@@ -57,6 +58,18 @@ enum FluxScenarios {
             var processes: Set<Int32> = []
             for try await place in executor.map(0..<60, { _ in Lease(milliseconds: 5) }) { processes.insert(place.process) }
             print(processes.count, try await executor.run(Lookup(index: 4)))
+        }
+    }
+
+    /// Short calls that went ahead to a worker with one that does not end.
+    private static func behind() async throws {
+        try await withExecutor(.fluxJob(maxWorkers: 2, mode: .warm)) { executor in
+            for try await _ in executor.map(0..<100, { Square(number: $0) }) {}
+            let long = try executor.submit(Sleeper())
+            var places = 0
+            for try await _ in executor.map(0..<12, { _ in Lease(milliseconds: 20) }) { places += 1 }
+            print(places)
+            long.cancel()
         }
     }
 

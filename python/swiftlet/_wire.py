@@ -301,6 +301,8 @@ class FrameReader:
         self._chunks: list[bytes] = []
         self._have = 0
         self.descriptors: deque[int] = deque()
+        #: The last `receive` took as much as it could, or came to descriptors: more may lie there.
+        self.more = False
 
     def attach(self, sock: Stream) -> None:
         """Reads from this connection from now on."""
@@ -312,9 +314,11 @@ class FrameReader:
         try:
             message = self._socket.recvmsg(size, _ANCILLARY_SIZE, _BLOCK if block else _DO_NOT_BLOCK)
         except BlockingIOError:
+            self.more = False
             return True
         except (ConnectionResetError, BrokenPipeError):
             return False
+        self.more = len(message[0]) == size or bool(message[1])
         return self.add(message)
 
     def receive_arguments(self) -> tuple[tuple[int], tuple[int], tuple[int]]:

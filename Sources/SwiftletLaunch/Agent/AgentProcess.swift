@@ -114,6 +114,9 @@ public final class AgentProcess {
         let worker = workers[UInt32(truncatingIfNeeded: header.id)]
         switch FrameType(rawValue: header.type) {
         case .relay: if RelayStream(flags: header.flags) == .connection { worker?[.connection].write(body) }
+        case .look:
+            let isCertain = worker?[.connection].passOnEverything() ?? false
+            engine.send(.looked, id: header.id, flags: isCertain ? 1 : 0)
         case .relayAck:
             var reader = ByteReader(body)
             let count = Int(clamping: try reader.integer(UInt64.self))

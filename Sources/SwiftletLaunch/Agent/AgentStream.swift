@@ -43,18 +43,35 @@ final class AgentStream: EventHandler {
         if readiness.contains(.read) || readiness.contains(.hangup) { readSome() }
     }
 
-    private func readSome() {
-        guard !isOver, inFlight < kind.window else { return }
-        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { chunk in
+    /// False where nothing is there.
+    @discardableResult
+    private func readSome() -> Bool {
+        guard !isOver, inFlight < kind.window else { return true }
+        let isSomething = withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { chunk in
             let count = read(descriptor, chunk.baseAddress, chunk.count)
-            if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
-            guard count > 0 else { return end() }
+            if count < 0 && (errno == EAGAIN || errno == EINTR) { return errno == EINTR }
+            guard count > 0 else {
+                end()
+                return true
+            }
             engine.send(.relay, id: worker, flags: kind.rawValue) {
                 $0.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count]))
             }
             inFlight += count
+            return true
         }
         if !isOver { watch() }
+        return isSomething
+    }
+
+    /// Reads until nothing is there. True where all the engine has sent lies in the worker's socket or was read, and everything that
+    /// the worker had said after that has been passed on.
+    func passOnEverything() -> Bool {
+        guard !isOver, written == waiting.count, !cannotWrite else { return false }
+        while !isOver, inFlight < kind.window {
+            if !readSome() { return !isOver }
+        }
+        return false
     }
 
     /// The engine has taken so many bytes.

@@ -138,6 +138,10 @@ class Worker:
         while True:
             if not self._reader.receive(block=not self._waiting and not self._ending):
                 engine_gone()
+            # The engine relies on it: RECALL that lies there is read before the next call starts.
+            while self._reader.more:
+                if not self._reader.receive(block=False):
+                    engine_gone()
             self.handle_frames()
             if self._ending:
                 self.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import Any
 
 
@@ -30,6 +31,23 @@ def dies_by(signal: int) -> None:
 
 def raises(text: str) -> None:
     raise ValueError(text)
+
+
+def makes(path: str) -> None:
+    """Takes a while; a second run of the same call fails."""
+    time.sleep(0.05)
+    with open(path, "x"):
+        pass
+
+
+def sees_all(paths: list[str], patience: float) -> bool:
+    """Waits for files that other calls make; False where they do not come."""
+    end = time.monotonic() + patience
+    while not all(map(os.path.exists, paths)):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def opens(path: str) -> str:

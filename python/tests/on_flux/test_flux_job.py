@@ -47,6 +47,20 @@ def test_warm_workers_are_prepared_once(make: Callable[..., FluxJobExecutor]) ->
         assert len({executor.submit(os.getpid).result(PATIENCE) for _ in range(20)}) <= 2
 
 
+@pytest.mark.parametrize("resources", [{}, {"step": True}], ids=["leases", "own jobs"])
+def test_no_call_is_stuck_behind_a_long_one(
+    make: Callable[..., FluxJobExecutor], tmp_path: Path, resources: Any
+) -> None:
+    """The long call waits for what the short ones make."""
+    paths = [str(tmp_path / str(number)) for number in range(12)]
+    with make(max_workers=2, block_allocation=True, resource_dict=resources) as executor:
+        assert list(executor.map(abs, range(200))) == list(range(200))
+        long = executor.submit(work.sees_all, paths, PATIENCE / 2)
+        others = [executor.submit(work.makes, path) for path in paths]
+        assert long.result(PATIENCE)
+        assert [future.result(PATIENCE) for future in others] == [None] * len(paths)
+
+
 def test_a_step_is_a_job_of_its_own(executor: FluxJobExecutor, instance: Instance) -> None:
     before = jobs_so_far(instance)
     resources: Any = {"step": True}

@@ -35,6 +35,7 @@ def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("places", ["processes 32 jobs few"]),
         ("warm", ["3 8"]),
+        ("behind", ["12"]),
         ("jobs", ["a job 2", "[1, 1] false"]),
         ("ranks", ["0/4 1/4 2/4 3/4", "0/4", "0/3 1/3 2/3"]),
         ("commands", ["one 3", ",".join(f"rank {rank} of 6" for rank in range(6)), "9", "4", "refused"]),

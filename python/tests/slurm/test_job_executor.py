@@ -120,6 +120,36 @@ def test_warm_workers_on_all_nodes(allocation: dict[str, str]) -> None:
     assert max(count for _, count in results) > 1
 
 
+def touch(path: str) -> None:
+    time.sleep(0.05)
+    with open(path, "x"):  # a second run of the call fails
+        pass
+
+
+def all_there(paths: list[str]) -> bool:
+    """Waits for files that other calls make; gives up where they wait for this one."""
+    patience = time.monotonic() + 30
+    while not all(map(os.path.exists, paths)):
+        if time.monotonic() > patience:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.mark.parametrize("resources", [{}, {"step": True}], ids=["agents", "steps"])
+def test_no_call_is_stuck_behind_a_long_one(
+    allocation: dict[str, str], tmp_path: Path, resources: dict[str, Any]
+) -> None:
+    """Short calls go ahead to workers behind agents; those behind the long one are had back while it runs."""
+    with SlurmJobExecutor(max_workers=2, block_allocation=True, resource_dict=resources) as executor:
+        assert list(executor.map(abs, range(200))) == list(range(200))
+        paths = [str(tmp_path / str(number)) for number in range(12)]
+        long = executor.submit(all_there, paths)
+        others = [executor.submit(touch, path) for path in paths]
+        assert long.result()
+        assert [future.result() for future in others] == [None] * len(paths)
+
+
 def test_a_step_on_request(
     executor: SlurmJobExecutor, cluster: Cluster, allocation: dict[str, str], tmp_path: Path
 ) -> None:

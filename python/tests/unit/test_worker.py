@@ -114,6 +114,35 @@ def test_end_ends_a_worker_and_gives_calls_back(engine: Engine, worker: Worker) 
         os.close(descriptor)
 
 
+@pytest.mark.parametrize("between", [b"b" * 100_000, numpy.zeros(1_000_000)], ids=["much", "descriptors"])
+def test_all_that_lies_in_the_socket_is_read_before_the_next_call(worker: Worker, between: object) -> None:
+    """The engine takes a call for not begun when RECALL lies there in time, whatever lies before it."""
+
+    def meet(started: str, go: str) -> bytes:
+        with open(started, "wb") as file:
+            file.write(b"s")
+        with open(go, "rb") as file:
+            return file.read(1)
+
+    (started, started_end), (go, go_end) = os.pipe(), os.pipe()
+    paths = tuple(f"/proc/{os.getpid()}/fd/{descriptor}" for descriptor in (started_end, go))
+    blobs = [worker.context(), worker.function(meet)]
+    worker.call(1, blobs, (paths, {}))
+    assert os.read(started, 1) == b"s"
+    worker.call(2, blobs, (("/dev/null", "/dev/null"), {}))
+    worker.call(3, blobs, ((between,), {}))
+    for task in (2, 3):
+        worker.send(_wire.RECALL, task)
+    os.write(go_end, b"g")
+    assert worker.outcome(1) == b"g"
+    assert worker.expect(_wire.RECALLED).ident == 2
+    while (frame := worker.expect(_wire.RECALLED, _wire.FREE)).kind == _wire.FREE:
+        pass
+    assert frame.ident == 3
+    for descriptor in (started, started_end, go, go_end):
+        os.close(descriptor)
+
+
 def test_end_of_file_ends_an_idle_worker(engine: Engine, worker: Worker) -> None:
     worker.sock.close()
     assert engine.exited(worker) == 0

@@ -13,6 +13,9 @@ final class OutputReader: EventHandler {
     var onOutput: ([UInt8]) -> Void = { _ in }
     /// The last bytes that were printed, at most `tailSize`.
     private(set) var tail: [UInt8] = []
+    private var fatalLine = FatalLine()
+    /// The tail, after the line that says why the process stopped where that is longer ago.
+    var lastWords: [UInt8] { fatalLine.before(tail) }
     /// How many bytes were printed.
     private(set) var total = 0
 
@@ -108,11 +111,13 @@ final class OutputReader: EventHandler {
     func startTail(hadCall: Bool) {
         let kept = hadCall && lastTurn == loop.turn ? readInLastTurn : 0
         if tail.count > kept { tail.removeFirst(tail.count - kept) }
+        if kept == 0 { fatalLine = FatalLine() }
     }
 
     private func add(_ bytes: ArraySlice<UInt8>) {
         total += bytes.count
         if keepsTail {
+            fatalLine.read(bytes)
             tail.append(contentsOf: bytes)
             if tail.count > tailSize { tail.removeFirst(tail.count - tailSize) }
             if lastTurn != loop.turn { (lastTurn, readInLastTurn) = (loop.turn, 0) }

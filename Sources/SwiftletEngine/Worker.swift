@@ -85,7 +85,7 @@ final class Worker {
 
     /// The last lines it printed on its error output.
     var errorTail: String {
-        let tail = outputs.last?.tail ?? []
+        let tail = outputs.last?.lastWords ?? []
         return String(decoding: tail, as: UTF8.self)
     }
 }

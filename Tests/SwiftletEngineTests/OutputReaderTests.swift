@@ -53,6 +53,20 @@ import Testing
         #expect(reader.tail.isEmpty)
     }
 
+    @Test func theLineThatSaysWhyItStoppedStandsBeforeTheTail() throws {
+        let (reader, writing, _) = try make()
+        print("not a Fatal error: this\nA.swift:3: Fatal er", to: writing)
+        reader.ready(.read)
+        print("ror: why\nFatal error: later\n", to: writing)
+        reader.ready(.read)
+        #expect(reader.lastWords == reader.tail)
+        print(String(repeating: "x", count: 5000), to: writing)
+        reader.ready(.read)
+        #expect(reader.lastWords == Array("A.swift:3: Fatal error: why\n…\n".utf8) + reader.tail)
+        reader.startTail(hadCall: false)
+        #expect(reader.lastWords.isEmpty)
+    }
+
     @Test func theTailKeepsWhatTheNextCallOfABusyWorkerMayHavePrinted() throws {
         let (reader, writing, _) = try make()
         print("of either call\n", to: writing)

@@ -51,6 +51,16 @@ import Testing
         }
     }
 
+    @Test(arguments: [fresh, warm]) func theReasonOfATrapIsKeptBeforeALongBacktrace(
+        _ configuration: ExecutorConfiguration
+    ) async throws {
+        try await withExecutor(configuration) { executor async throws in
+            let error = try await failure(executor, Crash(way: .verbose))
+            #expect(error.errorOutput.hasPrefix("Main.swift:1: Fatal error: the reason\n…\n"))
+            #expect(error.errorOutput.hasSuffix("frame\n"))
+        }
+    }
+
     @Test(arguments: [fresh, warm]) func whatCannotBeEncodedOrDecodedSaysSo(_ configuration: ExecutorConfiguration) async throws {
         try await withExecutor(configuration) { executor async throws in
             let value = try await failure(executor, WithoutValue())

@@ -42,6 +42,8 @@ struct Total: RemoteTask {
 struct Crash: RemoteTask {
     enum Way: Codable, Sendable {
         case trap, outOfBounds
+        /// As a trap whose backtrace is long.
+        case verbose
         case signal(Int32)
         case exit(Int32)
     }
@@ -51,6 +53,10 @@ struct Crash: RemoteTask {
         switch way {
         case .trap: fatalError("as it was asked to")
         case .outOfBounds: return [1, 2, 3][Int(getpid())]
+        case .verbose:
+            let text = "Main.swift:1: Fatal error: the reason\n" + String(repeating: "frame\n", count: 1000)
+            _ = write(2, text, text.utf8.count)
+            raise(SIGKILL)
         case .signal(let signal): raise(signal)  // to this thread: what follows does not run
         case .exit(let status): exit(status)
         }

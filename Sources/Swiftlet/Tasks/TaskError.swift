@@ -85,7 +85,7 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     public var exitStatus: Int32? { storage.details.exitStatus }
     /// For a lost task: the signal that ended its worker, where one did.
     public var signal: Int32? { storage.details.signal }
-    /// The last lines that the worker printed on its error output.
+    /// The last lines that the worker printed on its error output; before them, where it trapped, the line that says why (`Fatal error:`).
     public var errorOutput: String { storage.details.errorOutput }
 
     /// Whether the same call may well succeed when it is submitted again: what ended it was not its own doing, as far as is known.

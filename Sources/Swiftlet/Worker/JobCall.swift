@@ -27,7 +27,7 @@ final class JobCall: Sendable {
     private let channel: RankChannel
     private let process: pid_t
     private let isLate = Mutex(false)
-    private let errors = Mutex<[UInt8]>([])
+    private let errors = Mutex<(fatal: FatalLine, tail: [UInt8])>((FatalLine(), []))
     private let ended = Once<Int32>()
     private let errorsEnded = Once<Void>()
 
@@ -71,7 +71,10 @@ final class JobCall: Sendable {
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { break }
             _ = write(2, chunk, count)
-            errors.withLock { $0 = Array(($0 + chunk[..<count]).suffix(Self.tailSize)) }
+            errors.withLock {
+                $0.fatal.read(chunk[..<count])
+                $0.tail = Array(($0.tail + chunk[..<count]).suffix(Self.tailSize))
+            }
         }
         closeDescriptor(descriptor)
         errorsEnded.set(())
@@ -108,7 +111,7 @@ final class JobCall: Sendable {
         await errorsEnded.value
         return End(
             answer: answer, status: ProcessEnd(waitStatus: status), process: process, isLate: isLate.withLock { $0 },
-            errors: errors.withLock { $0 })
+            errors: errors.withLock { $0.fatal.before($0.tail) })
     }
 }
 

@@ -68,6 +68,7 @@ enum ClusterScenarios {
                 let ranks = try executor.submitToRanks(RankName(), resources: ResourceRequest(cores: 3))
                 let thrown = try executor.submit(Checked(number: 12))
                 let lost = try executor.submit(Crash(way: .signal(SIGKILL)))
+                let needsLost = try executor.submit(MarkedTotal(parts: [Input(lost)]))
                 let late = try executor.submit(Sleeper(), resources: ResourceRequest(timeLimit: .seconds(1)))
                 let command = try executor.submit(Command("sh", arguments: ["-c", "echo $SLURM_JOB_NAME$FLUX_JOB_ID; exit 3"]))
                 print(try await ranks.value.joined(separator: " "))
@@ -75,6 +76,7 @@ enum ClusterScenarios {
                     print(error.code, error.cause as? OutOfRange ?? OutOfRange(number: 0))
                 }
                 if case .failure(let error) = await lost.result { print(error.code, error.signal ?? 0) }
+                if case .failure(let error) = await needsLost.result { print(error) }
                 if case .failure(let error) = await late.result { print(error.code) }
                 let result = try await command.value
                 print(result.exitStatus ?? -1, result.standardOutput.isEmpty)

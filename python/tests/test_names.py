@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every executor is importable, has executorlib's signature, and says plainly what it lacks."""
+"""Every executor is importable and has executorlib's signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import swiftlet
-from swiftlet import NotYetAvailableError, SwiftletError, api, compat
+from swiftlet import api, compat
 
 COMMON = [
     ("hostname_localhost", None),
@@ -49,17 +49,6 @@ def test_constructors_have_executorlibs_parameters(executor):
     assert [(each.name, each.default) for each in parameters] == SIGNATURES[executor]
     assert {each.kind for each in parameters} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
     assert issubclass(executor, swiftlet.BaseExecutor)
-
-
-@pytest.mark.parametrize("executor", SIGNATURES, ids=lambda kind: kind.__name__)
-def test_an_executor_that_does_not_work_yet_says_so(executor):
-    if not executor._missing:
-        return  # it has tests of its own
-    with pytest.raises(NotYetAvailableError, match=executor.__name__) as raised:
-        executor()
-    assert executor._missing in str(raised.value)
-    assert isinstance(raised.value, NotImplementedError)
-    assert isinstance(raised.value, SwiftletError)
 
 
 ROOT = [

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from swiftlet import _batch_options
 from swiftlet._cluster import ClusterPolicy
-from swiftlet._errors import ResourceError
 from swiftlet._queues import Queue, Queues
 from swiftlet._resources import Resources, checked, copied
 from swiftlet._template import Template, variables
@@ -23,12 +22,20 @@ if TYPE_CHECKING:
 class BatchPolicy(ClusterPolicy):
     """A script is the user's ``submission_template``, that of a queue of pysqa's, or the executor's own."""
 
+    honoured = (ClusterPolicy.honoured - {"restart_limit"}) | {
+        "cores",
+        "exclusive",
+        "gpus_per_core",
+        "memory_max",
+        "mpi_result",
+        "num_nodes",
+        "submission_template",
+    }
     known: ClassVar[frozenset[str]]
     """Keys beside the legal ones that the system itself understands."""
 
     def __init__(self, queues: Queues | None, warm: bool) -> None:
         self._queues = queues
-        self.honoured = (ClusterPolicy.honoured - {"restart_limit"}) | self.honoured
         if warm:
             self.honoured = self.honoured | {"restart_limit"}
 
@@ -62,10 +69,7 @@ class BatchPolicy(ClusterPolicy):
 
     def check_queue(self, name: Any) -> None:
         """``ResourceError`` if ``queue`` means nothing without a description of queues."""
-        raise ResourceError(
-            f"Named queues are only available when pysqa_config_directory is set; queue={name!r} cannot be "
-            "honoured"
-        )
+        raise NotImplementedError
 
     def template(self, resources: Resources) -> str | None:
         """The template of a call's script, where it is none of the executor's own."""

@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
 class _Policy(BatchPolicy):
     owner = "FluxClusterExecutor"
-    honoured = frozenset(
-        {
-            "cores",
-            "exclusive",
-            "gpus_per_core",
-            "memory_max",
-            "mpi_result",
-            "num_nodes",
-            "submission_template",
-        }
-    )
     known = frozenset({"bank", "nesting", "queue"})
 
     def check(self, resources: Resources, limit: int | None) -> None:

@@ -41,20 +41,20 @@ class AllocatedNode:
 
 def controllers() -> list[str]:
     """The addresses of Slurm's controllers; empty where Slurm does not say."""
-    try:
-        text = answer(("scontrol", "show", "config"))
-    except AllocationError:
-        return []
-    return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", text, re.MULTILINE)
+    return re.findall(r"^SlurmctldHost\S*\s*=\s*[^\s(]+\(([^)\s]+)\)", _configuration(), re.MULTILINE)
 
 
 def has_mpi_default() -> bool:
     """Whether the site says how ranks of a step find each other; True where Slurm does not answer."""
+    return re.search(r"^MpiDefault\s*=\s*(none)?\s*$", _configuration(), re.MULTILINE) is None
+
+
+def _configuration() -> str:
+    """The site's; empty where Slurm does not answer."""
     try:
-        text = answer(("scontrol", "show", "config"))
+        return answer(("scontrol", "show", "config"))
     except AllocationError:
-        return True
-    return re.search(r"^MpiDefault\s*=\s*(none)?\s*$", text, re.MULTILINE) is None
+        return ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from swiftlet import _batch_options, _entries, _mpi, _slurm_allocation
 from swiftlet._addresses import listening_address
 from swiftlet._batch_policy import BatchPolicy
-from swiftlet._cluster import ClusterExecutor, ClusterPolicy
+from swiftlet._cluster import ClusterExecutor
 from swiftlet._errors import ResourceError
 from swiftlet._job_pool import JobPool, worker_count
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
@@ -27,20 +27,8 @@ if TYPE_CHECKING:
 
 class _Policy(BatchPolicy):
     owner = "SlurmClusterExecutor"
-    honoured = frozenset(
-        {
-            "cores",
-            "exclusive",
-            "gpus_per_core",
-            "memory_max",
-            "mpi_result",
-            "num_nodes",
-            "openmpi_oversubscribe",
-            "slurm_cmd_args",
-            "submission_template",
-        }
-    )
-    options = ClusterPolicy.options | {"openmpi_oversubscribe"}
+    honoured = BatchPolicy.honoured | {"openmpi_oversubscribe", "slurm_cmd_args"}
+    options = BatchPolicy.options | {"openmpi_oversubscribe"}
     known = _batch_options.OPTIONS | frozenset(_batch_options.OURS)
 
     def check(self, resources: Resources, limit: int | None) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -78,18 +79,16 @@ class _Policy(Policy):
             for_the_launcher(settings)
         if resources.step or resources.slurm_cmd_args or resources.memory_max is not None:
             settings["step"] = 1  # agents' calls have no limit of memory that Slurm would see to
-        arguments = [*self._mpi_arguments(resources), *resources.slurm_cmd_args]
+        arguments = [*(self._mpi_arguments if resources.cores > 1 else ()), *resources.slurm_cmd_args]
         if arguments:
             settings["step_arguments"] = arguments
         set_step_directory(settings, resources)
         return settings
 
-    def _mpi_arguments(self, resources: Resources) -> list[str]:
+    @functools.cached_property
+    def _mpi_arguments(self) -> list[str]:
         """Where neither the user nor the site says how ranks find each other, as the MPI library wants it."""
-        if resources.cores == 1 or self._is_pmi_said:
-            return []
-        if _slurm_allocation.has_mpi_default():
-            self._is_pmi_said = True
+        if self._is_pmi_said or _slurm_allocation.has_mpi_default():
             return []
         pmi = _mpi.pmi_of_library()
         return [] if pmi is None else [f"--mpi={pmi}"]

@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import SwiftletCluster
+import SwiftletLaunch
 import SwiftletModel
 import SwiftletTransport
 import SwiftletWire
+
+/// What only the engine knows of the variables of a user's template.
+func templateVariables(command: String, name: String, directory: String, dependencies: [String]) -> Attributes {
+    var variables = Attributes()
+    variables[text: "command"] = command
+    variables[text: "job_name"] = name
+    variables[text: "working_directory"] = directory
+    variables[list: "dependencies"] = dependencies
+    return variables
+}
+
+/// A script for humans, with the command that submits it.
+func shown(_ script: String, submittedBy command: [String]) -> String {
+    script + (script.hasSuffix("\n") ? "" : "\n")
+        + "# submitted by: \(command.map(ShellWord.quoted).joined(separator: " "))\n"
+}
 
 extension Engine {
     /// Has the client make a script of the template that came with a request. The engine knows no template language.

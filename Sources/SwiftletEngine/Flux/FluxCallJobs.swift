@@ -89,12 +89,8 @@ struct FluxScript: Hashable, Sendable {
 
     /// What only the engine knows of the variables of a user's template.
     var variables: Attributes {
-        var variables = Attributes()
-        variables[text: "command"] = commandLine
-        variables[text: "job_name"] = name
-        variables[text: "working_directory"] = directory
-        variables[list: "dependencies"] = dependencies.map(\.description)
-        return variables
+        templateVariables(
+            command: commandLine, name: name, directory: directory, dependencies: dependencies.map(\.description))
     }
 
     /// Reads the script from its standard input. The script may say all else; these relations hold whatever it says.

@@ -114,9 +114,7 @@ final class FluxJobSystem: JobSystem {
         let script = jobs.script(call, batch.directives, after: batch.dependencies)
         engine.render(script.variables, request: batch.request) { rendered in
             switch rendered {
-            case .success(let text):
-                let command = script.command.map(ShellWord.quoted).joined(separator: " ")
-                answer(text + (text.hasSuffix("\n") ? "" : "\n") + "# submitted by: \(command)\n")
+            case .success(let text): answer(shown(text, submittedBy: script.command))
             case .failure(let refusal): answer(refusal.reason)
             }
         }

@@ -15,13 +15,9 @@ extension SlurmBatch {
     }
 
     /// What only the engine knows of the variables of a user's template.
-    var templateVariables: Attributes {
-        var variables = Attributes()
-        variables[text: "command"] = commandLine
-        variables[text: "job_name"] = name
-        variables[text: "working_directory"] = directory
-        variables[list: "dependencies"] = dependencies.map(\.description)
-        return variables
+    var variables: Attributes {
+        templateVariables(
+            command: commandLine, name: name, directory: directory, dependencies: dependencies.map(\.description))
     }
 
     /// A function's name as one that squeue shows: `<lambda>` and the like would confuse who reads or quotes it.

@@ -79,7 +79,7 @@ final class SlurmJobs: JobSystem {
         limits.areKnown = false
         if let time = configuration.visibleWithin { limits.visibleWithin = time }
         render = { [unowned engine] batch, jobs, answer in
-            engine.render(batch.templateVariables, request: jobs.request, answer: answer)
+            engine.render(batch.variables, request: jobs.request, answer: answer)
         }
         askForLimits()
     }
@@ -107,8 +107,7 @@ final class SlurmJobs: JobSystem {
         prepare(jobs) { batch, prepared in
             switch prepared {
             case .success(let script):
-                let command = SlurmCommands.submit(options: options(of: batch, jobs)).map(ShellWord.quoted).joined(separator: " ")
-                answer(script + (script.hasSuffix("\n") ? "" : "\n") + "# submitted by: \(command)\n")
+                answer(shown(script, submittedBy: SlurmCommands.submit(options: options(of: batch, jobs))))
             case .failure(let refusal): answer(refusal.reason)
             }
         }
@@ -119,7 +118,7 @@ final class SlurmJobs: JobSystem {
         var batch = SlurmBatch(jobs)
         // Where the site has no way for ranks to find each other, the one of the client's MPI library is asked for.
         if batch.resources.mpi == nil && site?.mpi == nil { batch.resources.mpi = jobs.directives[text: "mpi_library"] }
-        guard jobs.directives[text: "submission_template"] != nil else { return then(batch, .success(batch.script)) }
+        guard jobs.hasTemplate else { return then(batch, .success(batch.script)) }
         render(batch, jobs) { [batch] in then(batch, $0) }
     }
 
@@ -351,7 +350,7 @@ final class SlurmJobs: JobSystem {
 /// Options on sbatch's command line: what holds whatever a user's script says, and what the user wants there.
 private func options(of batch: SlurmBatch, _ jobs: JobBatch) -> [String] {
     let arguments = jobs.directives[list: "slurm_cmd_args"] ?? []
-    return jobs.directives[text: "submission_template"] == nil ? arguments : batch.overrides + arguments
+    return jobs.hasTemplate ? batch.overrides + arguments : arguments
 }
 
 extension JobID {

@@ -43,7 +43,7 @@ def run_exit_handlers() -> None:
     flush_files()
     flush_output()
     if ends_children:
-        _process.end_children()
+        _process.end_children(within=2.0)
 
 
 def rehearse() -> None:

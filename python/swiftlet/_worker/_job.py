@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -184,7 +185,7 @@ class Call:
                 ending = [(time.monotonic() + FINISH_SECONDS, signal.SIGKILL)]
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self.end = time.time()
-        self._end_rest()
+        _process.end_children(within=math.inf)
         for descriptor, take in list(self._pipes.items()):
             while take(descriptor):
                 pass
@@ -250,17 +251,6 @@ class Call:
         self._end_rest()
         sys.stderr.write("swiftlet: the system that had started this job is gone\n")
         os._exit(ORPHANED)
-
-    def _end_rest(self) -> None:
-        """What the call left behind came to this process."""
-        while True:
-            for child in _process.children():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                return
 
 
 class StepCall(Call):

@@ -77,10 +77,17 @@ def exit_with_libraries(status: int) -> NoReturn:
 
 def children() -> set[int]:
     """The children of this process, which has one thread: running, stopped, or not reaped yet."""
-    pid = os.getpid()
+    return _children_of(str(os.getpid()))
+
+
+def _children_of(thread: str) -> set[int]:
+    """Those that a thread of this process has; where the kernel does not tell, or the thread is gone, all
+    that the process has.
+    """
     try:
-        descriptor = os.open(f"/proc/self/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        pid = os.getpid()
         return {child for child in _all_processes() if _parent_of(child) == pid}
     try:
         text = b""
@@ -91,12 +98,14 @@ def children() -> set[int]:
     return {int(word) for word in text.split()}
 
 
-def end_children() -> None:
-    """Kills what this process has started, by whatever thread, and what was left to it as a subreaper."""
+def end_children(within: float) -> None:
+    """Kills what this process has started, by whatever thread, and what was left to it as a subreaper.
+    Returns when all are gone, or after so many seconds.
+    """
     import contextlib
     import time
 
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         for thread in os.listdir("/proc/self/task"):
             for child in _children_of(thread):
@@ -108,14 +117,6 @@ def end_children() -> None:
         except ChildProcessError:
             return
         time.sleep(0.001)
-
-
-def _children_of(thread: str) -> list[int]:
-    try:
-        with open(f"/proc/self/task/{thread}/children") as file:
-            return [int(word) for word in file.read().split()]
-    except FileNotFoundError:  # the thread is gone, or the kernel has no CONFIG_PROC_CHILDREN
-        return []
 
 
 def _all_processes() -> list[int]:

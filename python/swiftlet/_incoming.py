@@ -36,6 +36,7 @@ STAND_BACK_MS = 5
 _HEADER_SIZE = _wire.HEADER.size
 _WITHOUT_WAITING = (False,)
 _GOT = [True]
+_END_OF_FILE: _wire.Message = (b"", [], 0, None)
 
 
 class SharedReader(_wire.FrameReader):
@@ -53,6 +54,8 @@ class SharedReader(_wire.FrameReader):
             self.arrived.extend(map(self._socket.recvmsg, *self.receive_arguments()))
         except BlockingIOError:
             return
+        except ConnectionResetError:  # it ended with something of ours unread; all it said came before this
+            self.arrived.append(_END_OF_FILE)
 
     def only_frame(self) -> tuple[int, int, bytes] | None:
         """(type, id, body) if all that is there is one whole frame without descriptors."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 
+import engine_stand_in
 import pytest
 
 from swiftlet import (
@@ -258,6 +259,18 @@ def test_an_engine_that_is_killed(monkeypatch, tmp_path, logged):
     with pytest.raises(EngineDiedError):
         executor.submit(operator.add, 1, 2)
     executor.shutdown()
+
+
+def test_the_last_words_of_an_engine_that_has_not_read_everything(monkeypatch, tmp_path):
+    program = tmp_path / "engine"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {engine_stand_in.__file__} "$@"\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("SWIFTLET_ENGINE", str(program))
+    executor = SingleNodeExecutor()
+    for future in [executor.submit(operator.add, 1, 2), executor.submit(operator.add, 3, 4)]:
+        with pytest.raises(EngineDiedError, match=engine_stand_in.LAST_WORDS) as raised:
+            future.result(30)
+        assert "reset" not in str(raised.value)
 
 
 def test_a_missing_engine(monkeypatch):

@@ -12,7 +12,7 @@ from swiftlet import _flux_instance
 from swiftlet._addresses import listening_address
 from swiftlet._engine_process import find_binary
 from swiftlet._errors import ResourceError, ResourceUnavailableError
-from swiftlet._flux_submit import FluxSubmitter
+from swiftlet._flux_submit import FluxSubmitter, check_flux_executor
 from swiftlet._interactive import InteractiveExecutor
 from swiftlet._options import DEFAULT_REFRESH_RATE, Options
 from swiftlet._policy import EVERYWHERE, Policy, for_the_launcher, set_step_directory
@@ -83,10 +83,10 @@ class FluxJobExecutor(InteractiveExecutor):
     ``resource_dict={"step": True}`` are Flux jobs of their own.
 
     ``pmi_mode``: how MPI ranks find each other (pmix, pmi1 or pmi2). ``flux_executor``: a
-    ``flux.job.FluxExecutor`` of the user's, which submits the jobs. ``flux_executor_nesting``: each call, or
-    each worker of a block allocation, gets an instance of its own with its cores, in which it may open a
-    FluxJobExecutor. ``flux_log_files``: each call, or each worker, is a job of its own, whose output goes to
-    ``flux_<number>.out`` and ``.err`` in its directory.
+    ``flux.job.FluxExecutor`` of the user's, which submits the jobs (``TypeError`` for anything else).
+    ``flux_executor_nesting``: each call, or each worker of a block allocation, gets an instance of its own
+    with its cores, in which it may open a FluxJobExecutor. ``flux_log_files``: each call, or each worker, is
+    a job of its own, whose output goes to ``flux_<number>.out`` and ``.err`` in its directory.
 
     Raises ``AllocationError`` if there is no instance, with what to do.
     """
@@ -115,6 +115,7 @@ class FluxJobExecutor(InteractiveExecutor):
         openmpi_oversubscribe: bool = False,
     ) -> None:
         _flux_instance.check_pmi_mode(pmi_mode)
+        check_flux_executor(flux_executor)
         self._pmi_mode = pmi_mode
         self._flux_executor = flux_executor
         self._nesting = flux_executor_nesting

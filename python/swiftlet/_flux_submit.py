@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from swiftlet._connection import Connection
 
 
+def check_flux_executor(flux_executor: Any) -> None:
+    """``TypeError`` for what cannot submit jobs as a ``flux.job.FluxExecutor`` does."""
+    has_methods = all(callable(getattr(flux_executor, name, None)) for name in ("submit", "attach"))
+    if flux_executor is None or (has_methods and not isinstance(flux_executor, type)):
+        return
+    is_class = isinstance(flux_executor, type)
+    what = f"the class {flux_executor.__name__}" if is_class else f"a {type(flux_executor).__name__}"
+    raise TypeError(
+        f"flux_executor has to be a flux.job.FluxExecutor (what flux.job.FluxExecutor() returns), not {what}"
+    )
+
+
 class FluxSubmitter:
     """Submits, on a thread of its own, the jobs of one connection until that ends."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flux_nodes import CORES_PER_NODE, GPUS_PER_NODE, NODES, Instance
 
-from swiftlet import AllocationError, FluxClusterExecutor, _flux_instance
+from swiftlet import AllocationError, FluxClusterExecutor, FluxJobExecutor, _flux_instance
 
 
 def test_what_an_instance_has(instance: Instance) -> None:
@@ -93,3 +95,23 @@ def test_pmi_modes(mode: str | None) -> None:
 def test_an_unknown_pmi_mode_is_refused() -> None:
     with pytest.raises(ValueError, match=r"The pmi parameter supports \[pmix, pmi1, pmi2\], but not: foo"):
         _flux_instance.check_pmi_mode("foo")
+
+
+class OnlySubmits:
+    def submit(self, jobspec: str) -> None:
+        """A ``flux.job.FluxExecutor`` can attach to jobs, too."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (True, "not a bool"),
+        ("local:///run/flux", "not a str"),
+        (ThreadPoolExecutor, "not the class ThreadPoolExecutor"),
+        (OnlySubmits(), "not a OnlySubmits"),
+    ],
+)
+def test_a_flux_executor_that_is_none(wrong: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUX_URI", "local:///nowhere")  # it is not even asked
+    with pytest.raises(TypeError, match=rf"flux_executor has to be a flux\.job\.FluxExecutor .*{words}"):
+        FluxJobExecutor(flux_executor=wrong)

@@ -208,6 +208,9 @@ class Recorder:
         self.job = answer.stdout.strip()
         return self
 
+    def attach(self, jobid: int) -> Recorder:
+        raise NotImplementedError
+
     def jobid(self, timeout: float) -> int:
         return int(self.instance.run("job", "id", "--to=dec", self.job))
 

@@ -29,12 +29,13 @@ extension Engine {
     }
 
     /// The engine cannot go on: the client is told why, then everything ends.
-    func fail(_ reason: String) {
+    /// - Parameter isRefusal: it never could: what was asked of it makes no sense.
+    func fail(_ reason: String, isRefusal: Bool = false) {
         guard ending == .no else { return }
         log.write("fails: \(reason)")
         ending = .goodbye
         agentJobs?.close {}
-        client.link.send(.goodbye, id: 0) { $0.append(contentsOf: reason.utf8) }
+        client.link.send(.goodbye, id: 0, flags: isRefusal ? 1 : 0) { $0.append(contentsOf: reason.utf8) }
         endFluxJobs()
         loop.schedule(after: Grace.orphaned) { [unowned self] in shutDown() }
     }

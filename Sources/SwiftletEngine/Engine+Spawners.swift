@@ -89,7 +89,9 @@ extension Engine {
     }
 
     func processEnded(_ id: WorkerID, _ end: ProcessEnd, by spawner: Spawner) {
-        if let worker = workers[id] { return gone(worker, memoryReason(worker) ?? endOfStep(worker, end)) }
+        if let worker = workers[id] {
+            return gone(worker, memoryReason(worker) ?? endBeforeGreeting(worker, end) ?? endOfStep(worker, end))
+        }
         if let step = agentSteps[id] { return agentStepEnded(step, end) }
         if let job = jobProcesses.removeValue(forKey: id) { return job(end) }
         if let server = forkServer, server.id == id { forkServerEnded(server, end) }

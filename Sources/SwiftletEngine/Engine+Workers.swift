@@ -23,7 +23,8 @@ extension Engine {
     func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot) {
         guard let configuration else { return }
         let settings = SlotVariables(
-            slot, request: request, gpuVariable: configuration.gpuVariable, name: "\(getpid())-\(id.rawValue)")
+            slot, request: request, gpuVariable: configuration.gpuVariable, name: "\(getpid())-\(id.rawValue)",
+            takesAllGPUs: configuration.launch == .program && flux == nil && !isStep(request, slot))
         if flux != nil { return startInFlux(id, index: index, request: request, slot: slot, settings) }
         if configuration.nodes != nil {
             return startElsewhere(id, index: index, request: request, slot: slot, settings)
@@ -70,6 +71,7 @@ extension Engine {
         connect(worker)
         workers[worker.id] = worker
         watchMemory(of: worker)
+        awaitGreeting(of: worker)
         sendHello(to: worker.peer)
         if !worker.isFresh { sendInit(to: worker, index: index, blobs: configuration?.initBlobs ?? []) }
     }
@@ -146,6 +148,7 @@ extension Engine {
         case .recalled: recallAnswered(TaskID(header.id), by: worker)
         case .ready:
             worker.isUp = true
+            if worker.stage == .running { loop.cancel(timer: worker.stageTimer) }
             observe(.workerUp, worker: worker.id)
             apply(.workerReady(worker.id, takesAhead: !(worker.peer.link is SecureLink)))
         case .initFailed:
@@ -159,6 +162,7 @@ extension Engine {
             // It may be heard, and its result too, before the one that forked it is.
             if worker.process == 0, let process = attributes[integer: "pid"] { worker.process = pid_t(clamping: process) }
             worker.hasGreeted = true
+            awaitPreparation(of: worker)
             if flux != nil { runsInFlux(worker.id) }
             worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
@@ -176,8 +180,48 @@ extension Engine {
         let error = UnsafeRawBufferPointer(rebasing: bytes[..<payload.offset])
         let reason = payload.remaining > 0 ? try Attributes(&payload)[text: "reason"] : nil
         if reason == nil { initFailure = try take(error) }
-        apply(.workerCannotPrepare(worker.id, reason: reason ?? "the init function failed"))
+        apply(.workerCannotPrepare(worker.id, reason: reason ?? "\(preparation) failed"))
         if worker.isFresh { initFailure = nil }
+    }
+
+    /// What a worker does before its first call, in the client's words.
+    private var preparation: String { configuration?.launch == .program ? "prepare()" : "the init function" }
+
+    /// A worker that is the client's own program may never enter worker mode.
+    private func awaitGreeting(of worker: Worker) {
+        guard let workerProgram, configuration?.launch == .program, !worker.isStep, flux == nil else { return }
+        worker.stageTimer = loop.schedule(after: workerProgram.startLimit) { [unowned self, weak worker] in
+            guard let worker, workers[worker.id] === worker, !worker.hasGreeted else { return }
+            worker.isLate = true
+            worker.spawner.signal(worker.id, SIGKILL)
+        }
+    }
+
+    /// Its preparation may take forever.
+    private func awaitPreparation(of worker: Worker) {
+        guard worker.stage == .running, configuration?.launch == .program else { return }
+        loop.cancel(timer: worker.stageTimer)
+        guard !worker.isFresh, let limit = configuration?.prepareLimit else { return }
+        worker.stageTimer = loop.schedule(after: limit) { [unowned self, weak worker] in
+            guard let worker, workers[worker.id] === worker, worker.stage == .running else { return }
+            terminate(worker)
+            apply(
+                .workerCannotPrepare(
+                    worker.id,
+                    reason: "\(preparation) has taken longer than \(Double(limit) / 1e9) s: allow it more with "
+                        + ".warm(preparing:within:)"))
+        }
+    }
+
+    /// How the process of a worker ended that has not said anything: that of a program which is none.
+    func endBeforeGreeting(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd? {
+        guard let workerProgram, configuration?.launch == .program, !worker.isStep, worker.command == nil, flux == nil else {
+            return nil
+        }
+        if !worker.hasGreeted { worker.peer.link.receiveEverything() }
+        guard !worker.hasGreeted else { return nil }
+        if case .failed = end { return nil }
+        return .failed(worker.isLate ? workerProgram.isLate : workerProgram.hasEnded("\(end)"))
     }
 
     private func resultArrived(_ task: TaskID, from worker: Worker, failed: Bool, isShort: Bool, payload: [UInt8]) {

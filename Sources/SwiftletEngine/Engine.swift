@@ -78,6 +78,10 @@ public final class Engine {
     /// How groups are started; the client says it before it asks for the first one.
     var groupLauncher: MPILauncher?
     private var nextOrigin: UInt32 = 2
+    /// Where the workers are a program of the client's own; nil: they are ours, and known to be workers.
+    let workerProgram: WorkerProgram?
+    private var guardianTimer: UInt64 = 0
+    var guardianHasGreeted = false
 
     var blobs = BlobTable()
     var segments = SegmentTable()
@@ -112,14 +116,16 @@ public final class Engine {
     ///   - guardianProgram: the program that is the guardian: this one, unless it cannot be one.
     ///   - guardianArguments: how it is started as guardian (argv).
     ///   - clientProcess: the client's process, watched where the system can.
+    ///   - workerProgram: the program that is guardian and workers, where it is the client's own.
     /// - Throws: `SystemError` where the guardian cannot be started.
     public init(
         loop: EventLoop, client link: Link, guardianProgram: String = "/proc/self/exe", guardianArguments: [String],
-        clientProcess: Int32?, log: EngineLog, onEnd: @escaping () -> Void
+        clientProcess: Int32?, workerProgram: WorkerProgram? = nil, log: EngineLog, onEnd: @escaping () -> Void
     ) throws {
         self.loop = loop
         self.log = log
         self.onEnd = onEnd
+        self.workerProgram = workerProgram
         client = Peer(origin: 1, link: link)
         (guardian, guardianProcess) = try Spawner.startGuardian(
             program: guardianProgram, arguments: guardianArguments, loop: loop)
@@ -127,7 +133,8 @@ public final class Engine {
         link.onFrame = { [unowned self] in try receivedFromClient($0, $1) }
         link.onClose = { [unowned self] in clientIsGone(reason: $0) }
         link.onDrained = { [unowned self] in clientHasRead() }
-        guardian.onClose = { [unowned self] _ in fail("the guardian process died") }
+        guardian.onClose = { [unowned self] _ in guardianIsGone() }
+        awaitGuardian()
         guardian.onForked = { [unowned self] in forked($0, $1, by: guardian) }
         guardian.onEnded = { [unowned self] in processEnded($0, $1, by: guardian) }
         loop.gathering = { [unowned self] in gatheringTime }
@@ -136,6 +143,24 @@ public final class Engine {
         }
         sendHello(to: client)
         log.write("engine \(getpid()) started")
+    }
+
+    /// A client's own program may be none that can be a guardian, and never say so.
+    private func awaitGuardian() {
+        guard let workerProgram else { return }
+        guardian.onHello = { [unowned self] _ in
+            guardianHasGreeted = true
+            loop.cancel(timer: guardianTimer)
+        }
+        guardianTimer = loop.schedule(after: workerProgram.startLimit) { [unowned self] in
+            kill(-guardianProcess, SIGKILL)
+            fail(workerProgram.isLate, isRefusal: true)
+        }
+    }
+
+    private func guardianIsGone() {
+        guard let workerProgram, !guardianHasGreeted else { return fail("the guardian process died") }
+        fail(workerProgram.isNone("it ended without doing so"), isRefusal: true)
     }
 
     /// While every worker has several short calls ahead, one turn for many of them costs less than a wake-up for each.

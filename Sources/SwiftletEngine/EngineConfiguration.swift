@@ -24,6 +24,8 @@ public struct EngineConfiguration: Sendable {
     public var maxWorkers: Int?
     public var initBlobs: [BlobID]
     public var initRequest: RequestID?
+    /// Nanoseconds that a warm worker's preparation may take; nil: it is not limited.
+    var prepareLimit: UInt64?
     public var restartLimit: Int
     /// The nodes that calls run on; without any in CONFIGURE this machine, with as many cores as are asked for.
     public var inventory: Inventory
@@ -89,6 +91,7 @@ public struct EngineConfiguration: Sendable {
             }
         }
         initRequest = attributes[integer: "init_request"].map { RequestID(UInt32($0)) }
+        prepareLimit = attributes[number: "prepare_limit"].flatMap { $0 > 0 ? UInt64(min($0, 1e9) * 1e9) : nil }
         restartLimit = attributes[integer: "restart_limit"] ?? 0
         inventory = Inventory(nodes: [Node(name: "", coreCount: nil)])
         if let nodes = attributes[list: "nodes"], !nodes.isEmpty {

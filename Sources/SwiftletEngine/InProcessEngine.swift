@@ -12,10 +12,11 @@ public final class InProcessEngine: Sendable {
     /// - Parameters:
     ///   - guardianProgram: the program that is the guardian; nil: this one, started again.
     ///   - guardianArguments: arguments (argv) with which it is that.
+    ///   - workers: the program that guardian and workers are, as the user knows it.
     ///   - received: called on the engine's thread with whole frames for the client.
     ///   - ended: called once when the engine is gone; the text says why where it could not start.
     public init(
-        guardianProgram: String?, guardianArguments: [String], log: String?,
+        guardianProgram: String?, guardianArguments: [String], workers: WorkerProgram, log: String?,
         received: @escaping @Sendable ([UInt8]) -> Void, ended: @escaping @Sendable (String?) -> Void
     ) {
         let clientEnd = MemoryLink.ClientEnd()
@@ -26,8 +27,10 @@ public final class InProcessEngine: Sendable {
             do {
                 let engine = try Engine(
                     loop: loop, client: link, guardianProgram: guardianProgram ?? "/proc/self/exe",
-                    guardianArguments: guardianArguments, clientProcess: nil, log: EngineLog(path: log), onEnd: {})
+                    guardianArguments: guardianArguments, clientProcess: nil, workerProgram: workers, log: EngineLog(path: log),
+                    onEnd: {})
                 withExtendedLifetime(engine) { loop.run() }
+                waitForEnd(ofGuardian: engine.guardianProcess)
                 ended(nil)
             } catch {
                 ended("\(error)")

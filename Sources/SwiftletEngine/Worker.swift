@@ -63,6 +63,8 @@ final class Worker {
     var step: String?
     /// It has connected and said HELLO.
     var hasGreeted = false
+    /// It was ended because it had not.
+    var isLate = false
     /// An external program: what it is started with, but for what its call says.
     var command: CommandPlace?
     /// When it was heard to run, on the monotonic clock, where it had to wait for resources after it was started.

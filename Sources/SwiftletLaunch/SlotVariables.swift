@@ -14,12 +14,12 @@ public struct SlotVariables: Hashable, Sendable {
     /// - Parameters:
     ///   - gpuVariable: the one variable by which the vendor's libraries are told which GPUs they see; nil: no GPUs are managed.
     ///   - name: of the slot, different from those of all other slots on the node.
-    public init(_ slot: Slot, request: ResourceRequest, gpuVariable: String?, name: String) {
+    ///   - takesAllGPUs: the first of several ranks is told of the GPUs of all, and shares them out; else each finds its own in the slot.
+    public init(_ slot: Slot, request: ResourceRequest, gpuVariable: String?, name: String, takesAllGPUs: Bool = false) {
         cores = slot.placements.first.map { coreList($0.cores) } ?? ""
         self.slot = Self.json(slot, request, gpuVariable, name)
         variables = ["SWIFTLET_SLOT=" + self.slot]
-        // Each rank of a group takes its own part of the GPUs.
-        if let gpuVariable, !request.isGroup {
+        if let gpuVariable, !request.isGroup || takesAllGPUs {
             variables.append("\(gpuVariable)=" + (slot.placements.first?.gpus ?? []).joined(separator: ","))
         }
     }

@@ -131,6 +131,24 @@ public final class Spawner {
     }
 }
 
+/// The variable that marks a process as started to be a guardian. A program that does not see its arguments (a script drops them) is known
+/// by it; a guardian passes it on to nobody.
+public let guardianMark = "SWIFTLET_GUARDIAN"
+
+/// Waits for the end of a guardian that has been let go, which ends everything below it; one that does not end itself is ended.
+public func waitForEnd(ofGuardian process: Int32) {
+    let deadline = sl_monotonic_ns() + 30_000_000_000
+    var pause: UInt32 = 100
+    while waitpid(process, nil, WNOHANG) == 0 {
+        if sl_monotonic_ns() > deadline {
+            kill(-process, SIGKILL)
+            return
+        }
+        usleep(pause)  // the kernel ends them in its own time
+        pause = min(2 * pause, 5000)
+    }
+}
+
 /// Flags of frame SPAWN.
 enum SpawnFlag {
     /// The process gets no socket, and the frame has two descriptors.
@@ -141,14 +159,23 @@ extension Spawn {
     /// The guardian is tied to nothing: end of file tells it that the engine is gone.
     static func startGuardian(program: String, arguments: [String], socket: Int32) -> pid_t {
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { argv.forEach { free($0) } }
+        var envp: [UnsafeMutablePointer<CChar>?] = [strdup("\(guardianMark)=1")]
+        var inherited = sl_environment()!
+        while let variable = inherited.pointee {
+            envp.append(strdup(variable))
+            inherited += 1
+        }
+        envp.append(nil)
+        defer { (argv + envp).forEach { free($0) } }
         return argv.withUnsafeMutableBufferPointer { argv in
-            program.withCString { path in
-                var request = sl_spawn_request(
-                    path: path, argv: argv.baseAddress, envp: sl_environment(), cwd: nil, socket: socket, out: 2, error: 2,
-                    in: -1,
-                    signal_at_parents_end: 0, cores: nil, core_count: 0)
-                return sl_spawn(&request)
+            envp.withUnsafeMutableBufferPointer { envp in
+                program.withCString { path in
+                    var request = sl_spawn_request(
+                        path: path, argv: argv.baseAddress, envp: envp.baseAddress, cwd: nil, socket: socket, out: 2, error: 2,
+                        in: -1,
+                        signal_at_parents_end: 0, cores: nil, core_count: 0)
+                    return sl_spawn(&request)
+                }
             }
         }
     }

@@ -16,7 +16,7 @@ public enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
         case .exited(let status): "exited with status \(status)"
         case .signalled(let signal): "was ended by signal \(signal)\(Self.name(of: signal).map { " (\($0))" } ?? "")"
         case .memoryLimit(let limit, let used):
-            "used \(Self.megabytes(used)) MB of memory, more than the \(Self.megabytes(limit)) MB of its memory_max, and was ended"
+            "used \(Self.megabytes(used)) MB of memory, more than the \(Self.megabytes(limit)) MB it may use, and was ended"
         case .failed(let reason), .taken(let reason): reason
         }
     }

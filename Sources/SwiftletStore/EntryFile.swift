@@ -9,9 +9,9 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         let code = errno
         let hint =
             switch code {
-            case ENOSPC, EDQUOT: "; free some space or choose another cache_directory"
-            case EACCES, EPERM, EROFS: "; make the directory writable or choose another cache_directory"
-            case EISDIR, ENOTDIR: "; remove what is in its place or choose another cache_directory"
+            case ENOSPC, EDQUOT: "; free some space or choose another cache directory"
+            case EACCES, EPERM, EROFS: "; make the directory writable or choose another cache directory"
+            case EISDIR, ENOTDIR: "; remove what is in its place or choose another cache directory"
             default: ""
             }
         description = "\(path) cannot be \(what): \(String(cString: strerror(code)))\(hint)"

@@ -24,9 +24,13 @@ import Testing
 
     @Test func aProgramThatForgotToEnterWorkerModeStopsAndSaysSo() throws {
         let lines = try run("CarelessProgram").lines
-        let advice = "make the program a TaskProgram, or call enterWorkerModeIfAsked() first of all"
-        #expect(lines.filter { $0.contains(advice) }.count == 1)
-        #expect(lines.contains("the engine has ended: the guardian process died"))
+        let advice =
+            "TaskProgram, or call enterWorkerModeIfAsked() first of all (a script that starts it passes its arguments on)"
+        #expect(lines.filter { $0.contains(advice) && $0.contains("Fatal error: an executor was made in a process") }.count == 1)
+        let error = lines.last ?? ""
+        #expect(
+            error.hasPrefix("the program ") && error.contains("CarelessProgram was started as a worker") && error.contains(advice)
+        )
     }
 
     @Test func itsOwnEngineAsksABatchSystemThroughIt() throws {

@@ -80,6 +80,12 @@ import Testing
             let request = ResourceRequest(cores: 2, gpusPerCore: 2)
             let seen = try await executor.submitToRanks(Place(), resources: request).value.map(\.gpus)
             #expect(seen == ["GPU-a,GPU-b", "2,3"])
+            let some = try await executor.submitToRanks(Place(), resources: ResourceRequest(cores: 2, gpusPerCore: 1)).value.map(
+                \.gpus)
+            #expect(some == ["GPU-a", "GPU-b"])
+            let command = try await executor.run(
+                "sh", arguments: ["-c", "printf $CUDA_VISIBLE_DEVICES"], resources: ResourceRequest(cores: 2, gpusPerCore: 1))
+            #expect(command.standardOutput == "GPU-a,GPU-b")
             let gpu = try await executor.run(Place(), resources: ResourceRequest(gpusPerCore: 1)).gpus
             #expect(gpu == "GPU-a")
             let none = try await executor.run(Place()).gpus

@@ -125,4 +125,28 @@ import Testing
             }
         }
     }
+
+    @Test func valuesOfMapsAndProgramsAreKept() async throws {
+        try await withDirectory { directory in
+            var configuration = fresh
+            configuration.cacheDirectory = directory.appending(path: "cache").path
+            let file = directory.appending(path: "runs").path
+            for _ in 0..<2 {
+                try await withExecutor(configuration) { executor async throws in
+                    var values: [Int] = []
+                    let numbers = executor.map(0..<5, cacheKey: { $0 == 4 ? nil : CacheKey("counted") }) {
+                        Counted(number: $0, file: file)
+                    }
+                    for try await value in numbers { values.append(value) }
+                    #expect(values == [0, 1, 2, 3, 4])
+                    let said = try await executor.run(
+                        "sh", arguments: ["-c", "printf + >> '\(file)'; echo done"], cacheKey: CacheKey("shell"))
+                    #expect(said.standardOutput == "done\n")
+                }
+            }
+            let runs = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(runs.filter { $0 == "." }.count == 6)
+            #expect(runs.filter { $0 == "+" }.count == 1)
+        }
+    }
 }

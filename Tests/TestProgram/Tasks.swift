@@ -183,6 +183,59 @@ struct Delegates: RemoteTask {
     }
 }
 
+/// What an executor of its own may have, and what it says of more than that.
+struct Confined: RemoteTask {
+    let configurations: [Wish]
+    let requests: [Wish]
+
+    struct Wish: Codable, Sendable {
+        var cores: Int?
+        var workers: Int?
+        var memory: Int?
+        var gpus = 0
+    }
+
+    func run() async throws -> [String] {
+        var said: [String] = []
+        for wish in configurations {
+            let configuration = ExecutorConfiguration.singleNode(
+                maxCores: wish.cores, maxWorkers: wish.workers, mode: wish.workers == nil ? .fresh : .warm)
+            said.append(await Self.said { try await withExecutor(configuration) { try await $0.run(Square(number: 2)) } })
+        }
+        try await withExecutor(.singleNode()) { executor in
+            for wish in requests {
+                let request = ResourceRequest(cores: wish.cores ?? 1, gpusPerCore: wish.gpus, memory: wish.memory)
+                said.append(await Self.said { try await executor.run(Square(number: 2), resources: request) })
+            }
+        }
+        return said
+    }
+
+    private static func said(_ value: () async throws -> Int) async -> String {
+        do { return "\(try await value())" } catch { return "\(error)" }
+    }
+}
+
+/// Never ready.
+struct Stuck: WorkerPreparation {
+    func prepare() async throws -> Int {
+        try await Task.sleep(for: .seconds(600))
+        return 0
+    }
+}
+
+/// Counts how often it has run, in a file.
+struct Counted: RemoteTask {
+    let number: Int
+    let file: String
+    func run() async throws -> Int {
+        let descriptor = open(file, O_CREAT | O_APPEND | O_WRONLY, 0o600)
+        _ = write(descriptor, ".", 1)
+        close(descriptor)
+        return number
+    }
+}
+
 struct OutputOf: RemoteTask {
     let result: Input<CommandResult>
     func run() async throws -> String { result.value.standardOutput }

@@ -24,6 +24,16 @@ import Swiftlet
                     throw Stop()
                 }
             } catch is Stop { print("stopped") }
+        case "children":
+            for _ in 0..<3 { try await withExecutor(.singleNode(maxWorkers: 1)) { _ = try await $0.run(Square(number: 3)) } }
+            var status: Int32 = 0
+            var count = 0
+            while waitpid(-1, &status, 0) > 0 { count += 1 }
+            print("children: \(count)")
+        case "again":  // with a script that starts this again
+            try await withExecutor(.singleNode(maxWorkers: 1, program: CommandLine.arguments.last)) {
+                _ = try await $0.run(Square(number: 3))
+            }
         case "fail": throw OutOfRange(number: 3)
         case let scenario? where scenario.hasPrefix("slurm-"): try await SlurmScenarios.run(scenario.dropFirst(6))
         case let scenario? where scenario.hasPrefix("flux-"): try await FluxScenarios.run(scenario.dropFirst(5))

@@ -13,6 +13,8 @@ final class CallTable: Sendable {
         /// No call is accepted any more.
         var isClosed = false
         var engineHasEnded = false
+        /// Why the executor can run nothing, where that is its configuration's fault.
+        var refusal: TaskError?
         var waitingForEnd: [CheckedContinuation<Void, Never>] = []
         /// The program leaves its jobs.
         var isLeaving = false
@@ -44,6 +46,9 @@ final class CallTable: Sendable {
         if let call, !observers.isEmpty { submitted(call.task, name()) }
         return call
     }
+
+    /// Why no call is accepted any more.
+    var refusal: TaskError { state.withLock { $0.refusal } ?? TaskError(.engineEnded, "the executor has ended") }
 
     func forget(_ task: TaskID) {
         // The call must not be the lock's to free: its end sends a frame.
@@ -151,16 +156,22 @@ final class CallTable: Sendable {
             writer.write(body)
         case .fluxSubmit: onSubmission.withLock { $0 }?(header.id, try Attributes(body: body))
         case .left: leaveEnded(Int(clamping: header.id))
-        case .goodbye where !body.isEmpty: engineEnded(String(decoding: body, as: UTF8.self))
+        case .goodbye where header.flags & 1 != 0:
+            let refusal = TaskError(.refused, String(decoding: body, as: UTF8.self))
+            state.withLock { $0.refusal = refusal }
+            engineEnded(nil, isGone: false)
+        case .goodbye where !body.isEmpty: engineEnded(String(decoding: body, as: UTF8.self), isGone: false)
         default: break  // hello, started, budget: nothing to do for this client
         }
     }
 
-    func engineEnded(_ reason: String?) {
-        let (pending, isLeaving) = state.withLock { state in
+    /// - Parameter isGone: it and all its processes are; else that is still to come.
+    func engineEnded(_ reason: String?, isGone: Bool = true) {
+        let (pending, isLeaving, refusal) = state.withLock { state in
             defer { state.pending = [:] }
-            (state.isClosed, state.engineHasEnded) = (true, true)
-            return (Array(state.pending.values), state.isLeaving)
+            state.isClosed = true
+            if isGone { state.engineHasEnded = true }
+            return (Array(state.pending.values), state.isLeaving, state.refusal)
         }
         leaveEnded(nil)
         var text = "the engine has ended" + (reason.map { ": \($0)" } ?? " before the task did")
@@ -168,7 +179,7 @@ final class CallTable: Sendable {
             text = "the executor was left; the job goes on, and who submits the task with the same cacheKey gets its value"
         }
         for call in pending {
-            let outcome = PendingCall.Outcome.failure(TaskError(.engineEnded, text))
+            let outcome = PendingCall.Outcome.failure(refusal ?? TaskError(.engineEnded, text))
             if !observers.isEmpty { ended(call.task, outcome, nanoseconds: 0) }
             call.end(outcome)
         }

@@ -38,6 +38,8 @@ final class EngineClient: Sendable {
         self.calls = calls
         engine = InProcessEngine(
             guardianProgram: configuration.program, guardianArguments: [CommandLine.arguments[0], ProcessRole.guardian],
+            workers: WorkerProgram(
+                name: configuration.program ?? CommandLine.arguments[0], startLimit: configuration.startLimit.nanoseconds),
             log: getenv("SWIFTLET_LOG").map { String(cString: $0) },
             received: { calls.received($0) }, ended: { calls.engineEnded($0) })
         calls.acknowledgeOutput(through: engine)
@@ -127,9 +129,7 @@ final class EngineClient: Sendable {
         for input in inputs where input.client !== self {
             throw TaskError(.refused, "an input of \(what) is a task of another executor: await its value, and pass that")
         }
-        guard let call = calls.add(what, { PendingCall($0, client: self) }) else {
-            throw TaskError(.engineEnded, "the executor has ended")
-        }
+        guard let call = calls.add(what, { PendingCall($0, client: self) }) else { throw calls.refusal }
         if let entry { entries.withLock { $0[call.task] = entry } }
         engine.send { frames in
             frames.append(frame: entry == nil ? .submit : .submitEntry, id: call.task.rawValue) { bytes in

@@ -76,12 +76,15 @@ public struct Command: RemoteTask, Hashable {
     /// - Throws: ``TaskError`` (`refused`) that names what no program can be given.
     func validate() throws(TaskError) {
         if program.isEmpty { throw TaskError(.refused, "the command has no program") }
-        for text in [program] + arguments where text.utf8.contains(0) {
-            throw TaskError(.refused, "an argument of the command \(program) contains a zero byte")
+        try SystemText.check(program, "the program of the command")
+        for (place, argument) in arguments.enumerated() {
+            try SystemText.check(argument, "argument \(place) of the command \(program)")
         }
-        for key in environment.keys where key.isEmpty || key.contains("=") {
-            throw TaskError(.refused, "\"\(key)\" is no name of an environment variable")
-        }
+        try SystemText.check(environment, of: "the command \(program)")
+        try SystemText.check(workingDirectory, "workingDirectory of the command \(program)")
+        if case .file(let path) = standardInput { try SystemText.check(path, "standardInput of the command \(program)") }
+        if case .file(let path) = standardOutput { try SystemText.check(path, "standardOutput of the command \(program)") }
+        if case .file(let path) = standardError { try SystemText.check(path, "standardError of the command \(program)") }
         if case .bytes(let bytes) = standardInput, bytes.count > 1 << 16 {
             throw TaskError(
                 .refused, "the command's standard input has \(bytes.count) bytes, at most 65536 are passed on: use a file")
@@ -129,12 +132,14 @@ public struct CommandResult: Codable, Hashable, Sendable {
 extension Executor {
     /// Runs an external program and waits for its end. A status other than 0 is a result, no error.
     ///
+    /// - Parameter cacheKey: where the result is kept, whatever the status, and found instead of running the program again. It covers what
+    ///   is said here, not the files that the program reads: give them a version.
     /// - Throws: ``TaskError`` where it could not be started, was cancelled, or ran longer than its limit.
     public func run(
         _ program: String, arguments: [String] = [], environment: [String: String] = [:], workingDirectory: String? = nil,
-        resources: ResourceRequest? = nil
+        resources: ResourceRequest? = nil, cacheKey: CacheKey? = nil
     ) async throws(TaskError) -> CommandResult {
         let command = Command(program, arguments: arguments, environment: environment, workingDirectory: workingDirectory)
-        return try await run(command, resources: resources)
+        return try await run(command, resources: resources, cacheKey: cacheKey)
     }
 }

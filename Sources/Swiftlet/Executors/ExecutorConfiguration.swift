@@ -16,6 +16,9 @@ public struct ExecutorConfiguration: Sendable {
     public var environment: [String: String]
     /// The program that the workers run; nil: this one.
     public var program: String?
+    /// How long a process of ``program`` may take until it enters worker mode. Where it has not by then, or ends before, it is taken for a
+    /// program that does not do that (see ``TaskProgram``), and tasks end with ``TaskError/Code/refused``.
+    public var startLimit = Duration.seconds(60)
     /// Who is told of every task.
     public var observers: [any TaskObserver] = []
     /// Where values of tasks with a ``CacheKey`` are kept, and found by later programs; nil: nowhere.
@@ -23,7 +26,7 @@ public struct ExecutorConfiguration: Sendable {
     var site = Site.singleNode
 
     /// What kind of place the tasks run at.
-    enum Site: Sendable {
+    enum Site: Hashable, Sendable {
         case singleNode
         case slurmJob(address: String?)
         case slurmCluster
@@ -31,7 +34,7 @@ public struct ExecutorConfiguration: Sendable {
         case fluxCluster
     }
 
-    /// On this machine.
+    /// On this machine; in a task, on what that was given of it.
     ///
     /// ```swift
     /// .singleNode(maxCores: 4)                              // a new process for each task
@@ -39,11 +42,14 @@ public struct ExecutorConfiguration: Sendable {
     /// .singleNode(mode: .warm(preparing: LoadModel(path)))  // that have something ready
     /// ```
     ///
+    /// An executor that a task makes has the cores, the memory and the GPUs of that task (a rank its share of them), so that all tasks
+    /// together stay within what the outermost executor has. More than that is refused. Such a task keeps its own cores while it waits.
+    ///
     /// - Parameters:
     ///   - maxCores: cores that all running tasks occupy together; unless said otherwise those this process may use.
     ///   - maxWorkers: workers at a time; unless said otherwise as many as the cores allow.
-    ///   - program: the program that the workers run: this one unless said otherwise. It must enter worker mode (``TaskProgram``)
-    ///     and have the types of the tasks. Where it is replaced while the executor exists, tasks fail and say so.
+    ///   - program: the program that the workers run: this one unless said otherwise. It must enter worker mode (``TaskProgram``),
+    ///     within ``startLimit``, and have the types of the tasks. Where it is replaced while the executor exists, tasks fail and say so.
     public static func singleNode(
         maxCores: Int? = nil, maxWorkers: Int? = nil, mode: WorkerMode = .fresh, resources: ResourceRequest = ResourceRequest(),
         restartLimit: Int = 0, environment: [String: String] = [:], program: String? = nil

@@ -11,6 +11,8 @@ struct ExecutorPlan: Sendable {
     let flux: FluxPlace?
     /// The place of entries; nil: there are none.
     let cacheDirectory: String?
+    /// What this process may use of its machine, where it runs a task and its executor is of this machine.
+    private let slot: TaskSlot?
     private let maxCores: Int?
     private let maxWorkers: Int?
     /// GPUs that are shared out on this machine, and the variable that names them.
@@ -24,6 +26,7 @@ struct ExecutorPlan: Sendable {
     init(_ configuration: ExecutorConfiguration) async throws(TaskError) {
         try Self.check(configuration)
         self.configuration = configuration
+        slot = configuration.site == .singleNode ? TaskSlot.own : nil
         cacheDirectory = try Self.absolute(configuration.cacheDirectory)
         switch configuration.site {
         case .slurmCluster:
@@ -41,7 +44,8 @@ struct ExecutorPlan: Sendable {
             maxWorkers = configuration.maxWorkers
         case .singleNode:
             (slurm, flux) = (nil, nil)
-            maxCores = configuration.maxCores ?? availableCores()
+            try slot?.check(configuration)
+            maxCores = configuration.maxCores ?? min(availableCores(), slot?.cores ?? .max)
             gpus = Self.gpus(in: configuration.variables)
             maxWorkers = configuration.maxWorkers
         case .slurmJob(let address):
@@ -78,10 +82,16 @@ struct ExecutorPlan: Sendable {
         guard configuration.restartLimit >= 0 else {
             throw TaskError(.refused, "restartLimit is \(configuration.restartLimit); it cannot be negative")
         }
-        try configuration.resources.validate(maxCores: nil)
-        for key in configuration.environment.keys where key.isEmpty || key.contains("=") {
-            throw TaskError(.refused, "\"\(key)\" is no name of an environment variable")
+        guard configuration.startLimit > .zero else {
+            throw TaskError(.refused, "startLimit is \(configuration.startLimit); it must be longer than nothing")
         }
+        if let limit = configuration.mode.prepareLimit, limit <= .zero {
+            throw TaskError(.refused, "within is \(limit): prepare() cannot be done in no time")
+        }
+        try configuration.resources.validate(maxCores: nil)
+        try SystemText.check(configuration.environment, of: "the executor")
+        try SystemText.check(configuration.program, "program of the executor")
+        try SystemText.check(configuration.cacheDirectory, "cacheDirectory")
     }
 
     /// - Throws: ``TaskError`` (`refused`) where the directory cannot be made.
@@ -97,6 +107,14 @@ struct ExecutorPlan: Sendable {
             throw TaskError(.refused, "the cache directory \(directory) cannot be made: \(String(cString: strerror(errno)))")
         }
         defer { free(path) }
+        var info = stat()
+        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
+            throw TaskError(
+                .refused, "the cache directory \(directory) is no directory: choose another cacheDirectory, or remove the file")
+        }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+            throw TaskError(.refused, "the cache directory \(directory) cannot be used: \(String(cString: strerror(errno)))")
+        }
         return String(cString: path)
     }
 
@@ -176,6 +194,12 @@ struct ExecutorPlan: Sendable {
             throw TaskError(
                 .refused, "isExclusive, isStep, launcherArguments, usesMPI and nodes are for executors on Slurm and Flux")
         }
+        if let memory = resources.memory, let most = slot?.memory, memory > most {
+            throw TaskError(
+                .refused,
+                "the task asks for \(memory) bytes of memory, the task in which its executor was made has \(most): give that more, or ask "
+                    + "for less")
+        }
         let wanted = resources.cores * resources.gpusPerCore
         if wanted > (gpus?.words.count ?? 0) {
             throw TaskError(
@@ -215,6 +239,7 @@ struct ExecutorPlan: Sendable {
             mode.isWarm ? maxWorkers ?? max(1, (maxCores ?? 1) / configuration.resources.occupiedCores) : maxWorkers
         attributes[integer: "max_cores"] = mode.isWarm ? nil : maxCores
         attributes[integer: "restart_limit"] = configuration.restartLimit
+        attributes[number: "prepare_limit"] = mode.prepareLimit?.inSeconds
         attributes[list: "worker_env"] = configuration.variables
         attributes[text: "worker_cwd"] = currentDirectory()
         if cacheDirectory != nil { attributes[text: "provenance"] = JobProvenance.ofProgram }
@@ -237,9 +262,12 @@ struct ExecutorPlan: Sendable {
             try flux.add(to: &attributes, program: try sharedProgram(), build: build.text)
         } else if let slurm {
             slurm.add(to: &attributes, program: try sharedProgram(), build: build.text, environment: configuration.variables)
-        } else if let gpus {
-            attributes[text: "gpu_variable"] = gpus.variable
-            attributes[list: "nodes"] = ["gpus=" + gpus.words.joined(separator: ",")]
+        } else if gpus != nil || slot?.memory != nil {
+            attributes[text: "gpu_variable"] = gpus?.variable
+            let words = [
+                gpus.map { "gpus=" + $0.words.joined(separator: ",") }, slot?.memory.map { "memory=\($0)" },
+            ]
+            attributes[list: "nodes"] = [words.compactMap(\.self).joined(separator: " ")]
         }
         return attributes
     }

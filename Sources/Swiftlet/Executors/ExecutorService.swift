@@ -80,8 +80,10 @@
         }
 
         /// Submits a task and waits for its value.
-        public func run<T: RemoteTask>(_ task: T, resources: ResourceRequest? = nil) async throws -> T.Output {
-            try await executor.run(task, resources: resources)
+        public func run<T: RemoteTask>(
+            _ task: T, resources: ResourceRequest? = nil, cacheKey: CacheKey? = nil
+        ) async throws -> T.Output {
+            try await executor.run(task, resources: resources, cacheKey: cacheKey)
         }
 
         private func end() {

@@ -22,23 +22,26 @@ extension Executor {
     /// - Parameters:
     ///   - limit: how many tasks are submitted ahead of what was taken; a sequence without end is fine. With less than 1 the sequence
     ///     is an error (`refused`).
+    ///   - cacheKey: of the task for an input, as ``submit(_:resources:after:cacheKey:)`` has it. The task's arguments are part of the key
+    ///     already, so one for all is enough: `{ _ in CacheKey("mean") }`.
     public func map<Inputs: Sequence, T: RemoteTask>(
         _ inputs: Inputs, order: ResultOrder = .input, limit: Int = 1024, resources: ResourceRequest? = nil,
-        _ task: @escaping (Inputs.Element) throws -> T
+        cacheKey: ((Inputs.Element) throws -> CacheKey?)? = nil, _ task: @escaping (Inputs.Element) throws -> T
     ) -> TaskMap<Inputs, T> {
-        TaskMap(outcomes: outcomes(of: inputs, order: order, limit: limit, resources: resources, task))
+        TaskMap(outcomes: outcomes(of: inputs, order: order, limit: limit, resources: resources, cacheKey: cacheKey, task))
     }
 
     /// The same, but a task without value is an element like any other: its input, and how it ended.
     public func outcomes<Inputs: Sequence, T: RemoteTask>(
         of inputs: Inputs, order: ResultOrder = .input, limit: Int = 1024, resources: ResourceRequest? = nil,
-        _ task: @escaping (Inputs.Element) throws -> T
+        cacheKey: ((Inputs.Element) throws -> CacheKey?)? = nil, _ task: @escaping (Inputs.Element) throws -> T
     ) -> TaskOutcomes<Inputs, T> {
-        TaskOutcomes(executor: self, inputs: inputs, order: order, limit: limit, resources: resources, task: task)
+        TaskOutcomes(
+            executor: self, inputs: inputs, order: order, limit: limit, resources: resources, cacheKey: cacheKey, task: task)
     }
 }
 
-/// The values of ``Executor/map(_:order:limit:resources:_:)``.
+/// The values of ``Executor/map(_:order:limit:resources:cacheKey:_:)``.
 public struct TaskMap<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
     let outcomes: TaskOutcomes<Inputs, T>
 
@@ -57,13 +60,14 @@ public struct TaskMap<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(outcomes: outcomes.makeAsyncIterator()) }
 }
 
-/// The elements of ``Executor/outcomes(of:order:limit:resources:_:)``.
+/// The elements of ``Executor/outcomes(of:order:limit:resources:cacheKey:_:)``.
 public struct TaskOutcomes<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
     let executor: Executor
     let inputs: Inputs
     let order: ResultOrder
     let limit: Int
     let resources: ResourceRequest?
+    let cacheKey: ((Inputs.Element) throws -> CacheKey?)?
     let task: (Inputs.Element) throws -> T
 
     public struct AsyncIterator: AsyncIteratorProtocol {
@@ -87,7 +91,10 @@ public struct TaskOutcomes<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
                         isExhausted = true
                         break
                     }
-                    window.add(input, try source.executor.submit(source.task(input), resources: source.resources))
+                    window.add(
+                        input,
+                        try source.executor.submit(
+                            source.task(input), resources: source.resources, cacheKey: source.cacheKey?(input)))
                 }
             } catch {
                 stop()

@@ -6,6 +6,8 @@ public struct WorkerMode: Sendable {
 
     let isWarm: Bool
     let preparation: Preparation?
+    /// How long that may take.
+    var prepareLimit: Duration?
 
     /// Each task in a process of its own, which ends with it: nothing is left of one task for another.
     public static let fresh = WorkerMode(isWarm: false, preparation: nil)
@@ -15,9 +17,18 @@ public struct WorkerMode: Sendable {
 
     /// Processes that stay, and in which `preparation` has run before the first task; tasks find what it made in
     /// ``WorkerPreparation/state``.
-    public static func warm<P: WorkerPreparation>(preparing preparation: P) -> WorkerMode {
-        WorkerMode(isWarm: true) { () throws(TaskError) in
-            (try TypeName.require(P.self), try TaskCoding.encode(preparation))
-        }
+    ///
+    /// - Parameter limit: how long ``WorkerPreparation/prepare()`` may take in each process, from the moment it runs; the time limits of
+    ///   tasks begin after it. Where it takes longer, tasks end with ``TaskError/Code/refused``.
+    public static func warm<P: WorkerPreparation>(
+        preparing preparation: P, within limit: Duration = .seconds(600)
+    ) -> WorkerMode {
+        var mode = WorkerMode(
+            isWarm: true,
+            preparation: { () throws(TaskError) in
+                (try TypeName.require(P.self), try TaskCoding.encode(preparation))
+            })
+        mode.prepareLimit = limit
+        return mode
     }
 }

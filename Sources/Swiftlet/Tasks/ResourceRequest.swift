@@ -83,6 +83,8 @@ public struct ResourceRequest: Hashable, Sendable {
         try require(
             !cores.multipliedReportingOverflow(by: gpusPerCore).overflow,
             "the task asks for \(cores) times \(gpusPerCore) GPUs; nothing has so many")
+        try SystemText.check(workingDirectory, "workingDirectory")
+        for argument in launcherArguments { try SystemText.check(argument, "\"\(argument)\" of launcherArguments") }
         try require((restartLimit ?? 0) >= 0, "restartLimit is \(restartLimit ?? 0); it cannot be negative")
         if let maxCores {
             try require(
@@ -101,7 +103,7 @@ public struct ResourceRequest: Hashable, Sendable {
         attributes[integer: "nodes"] = nodes
         attributes[integer: "exclusive"] = isExclusive ? 1 : nil
         attributes[number: "time_limit"] = timeLimit.map {
-            Double($0.components.seconds) + Double($0.components.attoseconds) / 1e18
+            $0.inSeconds
         }
         attributes[integer: "priority"] = priority
         attributes[integer: "restart_limit"] = restartLimit

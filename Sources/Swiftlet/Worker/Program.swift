@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
 import SwiftletEngine
+import SwiftletLaunch
 import Synchronization
 
 /// A program whose own functions run as tasks. Its workers are the same program, started again:
@@ -28,7 +29,8 @@ extension TaskProgram {
 }
 
 /// For programs with a `main` of their own: the first line, before any other code. Returns unless this process was started as a
-/// worker, a guardian or an agent, which it then is until it ends.
+/// worker, a guardian or an agent, which it then is until it ends. What comes before it runs in each of them, and has
+/// ``ExecutorConfiguration/startLimit`` at most.
 public func enterWorkerModeIfAsked() async {
     switch CommandLine.arguments.dropFirst().first {
     case ProcessRole.worker:
@@ -61,10 +63,12 @@ enum ProcessRole {
 
     /// Stops a program that would start itself for ever.
     static func requireProgram() {
-        let isMarked = [worker, step, agent, job, guardian, sharing].contains(CommandLine.arguments.dropFirst().first)
+        let isMarked =
+            [worker, step, agent, job, guardian, sharing].contains(CommandLine.arguments.dropFirst().first)
+            || getenv(guardianMark) != nil
         guard isMarked, !isServing.load(ordering: .relaxed) else { return }
         fatalError(
             "an executor was made in a process that was started as a worker, before it entered worker mode: make the program a "
-                + "TaskProgram, or call enterWorkerModeIfAsked() first of all")
+                + "TaskProgram, or call enterWorkerModeIfAsked() first of all (a script that starts it passes its arguments on)")
     }
 }

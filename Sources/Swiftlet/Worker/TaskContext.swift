@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import Synchronization
 
 /// What a running task can know about where it runs.
 public struct TaskContext: Sendable {
@@ -13,4 +14,11 @@ public struct TaskContext: Sendable {
     public let rank: Int
     /// How many processes run the task: its ``ResourceRequest/cores``.
     public let rankCount: Int
+
+    /// This process is one of several that run each of its tasks together, whichever Swift task of it asks.
+    static var isRankOfSeveral: Bool { isRank.load(ordering: .relaxed) }
+    private static let isRank = Atomic(false)
+
+    /// Said once, before the first task.
+    static func processBecame(_ rank: Rank) { isRank.store(rank.count > 1, ordering: .relaxed) }
 }

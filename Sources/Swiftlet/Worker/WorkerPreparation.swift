@@ -17,7 +17,8 @@ import Synchronization
 public protocol WorkerPreparation: Codable, Sendable {
     associatedtype State: Sendable
 
-    /// Runs in each worker. Where it throws, the executor's tasks end with ``TaskError/Code/refused`` and say so.
+    /// Runs in each worker. Where it throws, the executor's tasks end with ``TaskError/Code/refused`` and say so; likewise where it
+    /// takes longer than it was allowed (``WorkerMode/warm(preparing:within:)``).
     func prepare() async throws -> State
 }
 

@@ -57,6 +57,7 @@ struct WorkerProcess {
     private init(_ channel: WorkerChannel, build: String?, _ rank: Rank) async {
         self.channel = channel
         self.rank = rank
+        TaskContext.processBecame(rank)
         var fault = build.flatMap { BuildIdentity.mismatch(with: $0) }.map { TaskError(.refused, $0) }
         var group: RankGroup?
         if rank.number == 0, rank.count > 1, rank.isLaunched {

@@ -21,7 +21,10 @@ struct PartOfPi: RemoteTask {
     static func body() async throws {
         let isOnSlurm = CommandLine.arguments.contains("--slurm")
         try await withExecutor(isOnSlurm ? .slurmJob() : .singleNode(maxCores: 4)) { executor in
-            let parts = try executor.submitToRanks(PartOfPi(strips: 1_000_000), resources: ResourceRequest(cores: 4))
+            var ranks = ResourceRequest(cores: 4)
+            // There srun starts each rank, on any node, so that run() could call the site's MPI (by C interop) to sum up.
+            ranks.usesMPI = isOnSlurm
+            let parts = try executor.submitToRanks(PartOfPi(strips: 1_000_000), resources: ranks)
             let values = try await parts.value
             print("\(values.count) ranks: \((values.reduce(0, +) * 1e6).rounded() / 1e6)")
         }

@@ -305,7 +305,7 @@ def _write(directory: str, key: str, task: Entry, call: Call) -> int:
         _entries.write_outcome(directory, key, header, [*kept, *parts])
     except OSError as error:
         text = f"the outcome of {os.path.join(directory, key)} cannot be written: {error}"
-        sys.stderr.write(f"swiftlet: {text}; free some space, or choose another cache_directory\n")
+        sys.stderr.write(f"swiftlet: {text}; free some space, or choose another cache directory\n")
         return NOT_WRITTEN
     _tidy(directory, key)
     return 0

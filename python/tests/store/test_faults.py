@@ -97,7 +97,7 @@ def test_a_full_disk_keeps_no_result_from_its_caller(
         assert len(executor.submit(zeros, 1_000_000).result()) == 1_000_000
         assert executor.submit(sum, [1]).result() == 1
     said = capfd.readouterr().err
-    assert "No space left on device; free some space or choose another cache_directory" in said
+    assert "No space left on device; free some space or choose another cache directory" in said
     assert cache.verify(str(small_disk)) == []
     assert [entry.key[:3] for entry in cache.entries(str(small_disk))] == ["sum"]
 

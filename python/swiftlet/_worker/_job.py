@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import select
 import signal
 import sys
@@ -32,6 +33,8 @@ _LOOK_SECONDS = 2.0
 ENDS_WITH_PARENT = "SWIFTLET_ENDS_WITH_PARENT"
 """A variable of jobs of a system whose processes outlive it when it is killed."""
 _STDERR_TAIL = 4096
+_FIRST_DEAD = re.compile(rb"task rank (\d+) on host (\S+) failed \((?:Exit (\d+))?")
+"""What ``flux run`` says of the rank that ended the others."""
 
 
 def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
@@ -123,6 +126,7 @@ class Call:
         self.end = self.start
         self.status = 0
         self.is_late = False
+        self._who = "its process"
         self.stderr = b""
         self._result = bytearray()
         _process.become_subreaper()
@@ -200,9 +204,9 @@ class Call:
         if self.is_late:
             return "time limit", f"the call ran longer than its run_time_max of {self.limit:g} s", {}, []
         if self.status < 0:
-            reason = f"its process was ended by {signal.Signals(-self.status).name}"
+            reason = f"{self._who} was ended by {signal.Signals(-self.status).name}"
         else:
-            reason = f"its process exited with status {self.status} before it gave a result"
+            reason = f"{self._who} exited with status {self.status} before it gave a result"
         return "lost", reason, {}, []
 
     def _is_complete(self) -> bool:
@@ -284,6 +288,11 @@ class StepCall(Call):
             with open(self._file, "rb") as file:
                 self._result += file.read()
             os.unlink(self._file)
+        dead = _FIRST_DEAD.search(self.stderr)
+        if dead is not None:
+            self._who = f"rank {dead[1].decode()} on {dead[2].decode(errors='replace')}"
+            status = self.status if dead[3] is None else int(dead[3])
+            self.status = 128 - status if 128 < status < 128 + signal.NSIG else status
 
 
 def _interpreter_flags() -> list[str]:

@@ -90,6 +90,15 @@ def rank_one_raises() -> None:
     MPI.COMM_WORLD.barrier()
 
 
+def rank_dies(rank: int, status: int) -> None:
+    """By a signal if ``status`` is negative; the others wait for it."""
+    from mpi4py import MPI
+
+    if MPI.COMM_WORLD.Get_rank() == rank:
+        os.kill(os.getpid(), -status) if status < 0 else os._exit(status)
+    MPI.COMM_WORLD.barrier()
+
+
 def sizes_below(cores: list[int]) -> list[int]:
     """The cores of this instance, and of instances in it that get these numbers of cores."""
     from swiftlet import FluxJobExecutor, _flux_instance

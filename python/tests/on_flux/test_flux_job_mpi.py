@@ -11,7 +11,7 @@ import flux_work as work
 import pytest
 from flux_nodes import CORES_PER_NODE, Instance
 
-from swiftlet import FluxClusterExecutor, FluxJobExecutor
+from swiftlet import FluxClusterExecutor, FluxJobExecutor, WorkerLostError
 
 pytest.importorskip("mpi4py")
 
@@ -77,6 +77,30 @@ def test_cluster_calls_on_ranks(instance: Instance, tmp_path: Path) -> None:
         assert behind.result(PATIENCE) == 2
         with pytest.raises(ValueError, match="rank 1"):
             fails.result(PATIENCE)
+
+
+WAYS = {"signal": (-9, "SIGKILL", 9, None), "status": (3, "status 3", None, 3)}
+AT_ONCE = 15
+"""Flux by itself lets the others wait for 30 s."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_dies(executor: FluxJobExecutor, rank: int, way: str) -> None:
+    status, words, *how = WAYS[way]
+    with pytest.raises(WorkerLostError, match=words) as raised:
+        executor.submit(work.rank_dies, rank, status, resource_dict={"cores": 2}).result(AT_ONCE)
+    assert [raised.value.signal, raised.value.exit_status] == how
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_of_a_cluster_call_dies(instance: Instance, tmp_path: Path, rank: int, way: str) -> None:
+    status, words, *how = WAYS[way]
+    with FluxClusterExecutor(cache_directory=str(tmp_path)) as executor:
+        with pytest.raises(WorkerLostError, match=rf"rank {rank} .*{words}") as raised:
+            executor.submit(work.rank_dies, rank, status, resource_dict={"cores": 2}).result(AT_ONCE)
+    assert [raised.value.signal, raised.value.exit_status] == how
 
 
 def test_cluster_ranks_that_are_alone_are_refused(instance: Instance, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from swiftlet import _batch_options
@@ -36,6 +36,7 @@ class BatchPolicy(ClusterPolicy):
 
     def __init__(self, queues: Queues | None, warm: bool) -> None:
         self._queues = queues
+        self._base_template: str | None = None
         if warm:
             self.honoured = self.honoured | {"restart_limit"}
 
@@ -44,7 +45,8 @@ class BatchPolicy(ClusterPolicy):
         values = {key: checked(key, value) for key, value in known.items()}
         if self._queues is None:
             others = (key for key in unknown if key != "queue")
-            strange = _batch_options.not_understood(others, values.get("submission_template"), self.known)
+            template = values.get("submission_template") or self._base_template
+            strange = _batch_options.not_understood(others, template, self.known)
             if strange:
                 warnings.warn(strange, UserWarning, stacklevel=5)
         return {**values, **unknown}
@@ -76,24 +78,47 @@ class BatchPolicy(ClusterPolicy):
         queue = self.queue(resources)
         return queue.template.text if queue is not None else resources.submission_template
 
-    def render_for(self, session: ClusterSession | JobPool) -> None:
-        """From now on the session's engine has its scripts rendered by these rules."""
+    def checked_template(self, resources: Resources) -> str | None:
+        """The same; ``ResourceError`` if it writes a variable that such a call does not have."""
+        text = self.template(resources)
+        if text is not None:
+            self._compiled(resources).check_names(self._variables(resources, "", "call", "/", ()))
+        return text
+
+    def render_for(self, session: ClusterSession | JobPool, base: Resources) -> None:
+        """From now on the session's engine has its scripts rendered by these rules. ``base``: what calls ask
+        for that say nothing else.
+        """
+        self._base_template = base.submission_template
         session.connection.render = functools.partial(self._script, session.resources_of)
 
     def _script(self, resources_of: Mapping[int, Resources], known: Mapping[str, Any]) -> str:
         """The batch script of a call whose resources name a template or a queue."""
         resources = resources_of[known["request"]]
+        dependencies = [int(job.partition("_")[0]) for job in known.get("dependencies", ())]
+        values = self._variables(
+            resources, known["command"], known["job_name"], known["working_directory"], dependencies
+        )
+        return self._compiled(resources).render(values)
+
+    def _compiled(self, resources: Resources) -> Template:
+        queue = self.queue(resources)
+        return queue.template if queue is not None else compiled(resources.submission_template or "")
+
+    def _variables(
+        self,
+        resources: Resources,
+        command: str,
+        name: str,
+        directory: str,
+        dependencies: Sequence[int],
+    ) -> dict[str, Any]:
+        """What the template of a call is told, within the limits of its queue."""
         values = variables(
-            resources,
-            command=known["command"],
-            job_name=known["job_name"],
-            directory=known["working_directory"],
-            dependencies=[int(job.partition("_")[0]) for job in known.get("dependencies", ())],
+            resources, command=command, job_name=name, directory=directory, dependencies=dependencies
         )
         queue = self.queue(resources)
-        if queue is not None:
-            return queue.template.render(queue.within_limits(values))
-        return compiled(resources.submission_template or "").render(values)
+        return values if queue is None else queue.within_limits(values)
 
 
 @functools.lru_cache(maxsize=64)

@@ -123,7 +123,7 @@ class FluxClusterExecutor(ClusterExecutor):
         if self._instance is None:
             return
         assert self._session is not None
-        self._rules.render_for(cast("ClusterSession | JobPool", self._session))
+        self._rules.render_for(cast("ClusterSession | JobPool", self._session), self._resources)
         if not self._instance.owned:
             FluxSubmitter(None, self._instance.uri, self._session.connection)
 
@@ -157,7 +157,7 @@ class FluxClusterExecutor(ClusterExecutor):
 
     def _directives(self, resources: Resources) -> Settings:
         found = dict(directives(resources))
-        template = self._rules.template(resources)
+        template = self._rules.checked_template(resources)
         if template is not None:
             found["submission_template"] = template
         return found

@@ -108,7 +108,7 @@ class Queues:
             raise ValueError(f"{self._directory}: queue {name!r} has no script")
         return Queue(
             name,
-            Template((self._directory / str(script)).read_text()),
+            Template((self._directory / str(script)).read_text(), f"the script of queue {name!r}"),
             cores_min=values.get("cores_min"),
             cores_max=values.get("cores_max"),
             run_time_max=values.get("run_time_max"),

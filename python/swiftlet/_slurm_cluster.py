@@ -112,7 +112,7 @@ class SlurmClusterExecutor(ClusterExecutor):
             self._rules,
         )
         if self._session is not None:
-            self._rules.render_for(cast("ClusterSession | JobPool", self._session))
+            self._rules.render_for(cast("ClusterSession | JobPool", self._session), self._resources)
 
     def _pool(self, directory: str) -> JobPool:
         resources = self._resources
@@ -147,7 +147,7 @@ class SlurmClusterExecutor(ClusterExecutor):
         return {"user": user, "visible_within": 90.0 if _entries.is_remote(directory) else 2.0}
 
     def _directives(self, resources: Resources) -> Settings:
-        template = self._rules.template(resources)
+        template = self._rules.checked_template(resources)
         return slurm_directives(resources, template, self._pmi_mode, self._oversubscribe)
 
 

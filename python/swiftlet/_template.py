@@ -3,49 +3,108 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from swiftlet._errors import ResourceError
 from swiftlet._resources import Resources
 
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
 
 class Template:
-    """A ``submission_template``, read once.
+    """The template of a script, read once; ``name`` says in errors which one it is.
 
     ``ModuleNotFoundError`` without Jinja2; ``ResourceError`` if it is no template.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: str = "submission_template") -> None:
         self.text = text
+        self._name = name
         try:
             from jinja2 import TemplateError, meta
-            from jinja2.sandbox import SandboxedEnvironment
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 "submission_template needs Jinja2: pip install 'swiftlet[cluster]'", name=error.name
             ) from None
         self._errors: type[Exception] = TemplateError
+        environment = _environment()
         try:
-            environment = SandboxedEnvironment()
             self._template = environment.from_string(text)
             used = meta.find_undeclared_variables(environment.parse(text))
         except TemplateError as error:
-            raise ResourceError(f"submission_template is no Jinja2 template: {error}") from error
+            raise ResourceError(f"{name} is no Jinja2 template: {error}") from error
         if "command" not in used:
             raise ResourceError(
-                "submission_template has to be the text of a script (not its path) in which {{command}} runs "
-                f"the call; there is none in {text[:60]!r}"
+                f"{name} has to be the text of a script (not its path) in which {{{{command}}}} runs the "
+                f"call; there is none in {text[:60]!r}"
             )
 
-    def render(self, variables: dict[str, Any]) -> str:
+    def render(self, values: dict[str, Any]) -> str:
         """The script. ``ResourceError`` if it cannot be rendered with these variables."""
         try:
-            return _with_quotes(self._template.render(variables), variables["working_directory"])
+            return _with_quotes(self._template.render(values), values["working_directory"])
+        except _NoVariable as missing:
+            raise ResourceError(self._without(missing.name, values)) from None
         except (self._errors, TypeError, ValueError, ArithmeticError) as error:
-            raise ResourceError(f"submission_template cannot be rendered: {error}") from error
+            raise ResourceError(f"{self._name} cannot be rendered: {error}") from error
+
+    def check_names(self, values: dict[str, Any]) -> None:
+        """``ResourceError`` if it writes a variable that is not among these, with inputs or without."""
+        for inputs in [], [1]:
+            tried = {**values, "dependency": inputs, "dependency_list": inputs}
+            try:
+                self._template.render(tried)
+            except _NoVariable as missing:
+                raise ResourceError(self._without(missing.name, values)) from None
+            except (self._errors, TypeError, ValueError, ArithmeticError):
+                pass  # whether that is so for the call is seen when its inputs are known
+
+    def _without(self, name: str, values: dict[str, Any]) -> str:
+        near = difflib.get_close_matches(name, values, 1, 0.6)
+        return (
+            f"{self._name} uses {name!r}, which is no variable of this call"
+            + (f". Did you mean {near[0]!r}?" if near else ".")
+            + f" There are: {', '.join(sorted(values))}. Any other key of resource_dict becomes one, too\n"
+            f"hint: {{% if {name} %}} or {{{{ {name} | default(...) }}}} is for what a call may leave out"
+        )
+
+
+class _NoVariable(Exception):
+    """A template writes what it was not told."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@functools.cache
+def _environment() -> SandboxedEnvironment:
+    """One in which a name that stands for nothing can be tested, but not written or iterated over."""
+    from jinja2 import Undefined
+    from jinja2.sandbox import SandboxedEnvironment
+    from jinja2.utils import missing
+
+    class Absent(Undefined):
+        def _refuse(self) -> None:
+            # An element or attribute of something that exists is empty, as anywhere in Jinja2.
+            if self._undefined_name is not None and self._undefined_obj is missing:
+                raise _NoVariable(self._undefined_name)
+
+        def __str__(self) -> str:
+            self._refuse()
+            return super().__str__()
+
+        def __iter__(self) -> Iterator[Any]:
+            self._refuse()
+            return super().__iter__()
+
+    return SandboxedEnvironment(undefined=Absent)
 
 
 _DIRECTIVE = re.compile(r"#(SBATCH|\W*(flux|FLUX):)")

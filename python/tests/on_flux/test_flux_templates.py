@@ -59,6 +59,15 @@ def test_a_users_template_is_a_script_for_flux_batch(instance: Instance, cache: 
     assert (Path(cache) / "said.txt").read_text() == "the script runs\n"
 
 
+def test_a_misspelt_variable_is_refused_by_the_call(cache: str) -> None:
+    script: Any = {"submission_template": TEMPLATE}
+    with FluxClusterExecutor(cache_directory=cache, resource_dict=script) as executor:
+        with pytest.raises(ResourceError, match=r"uses 'colour', .* There are: command, cores,"):
+            executor.submit(seen, "COLOUR")
+        asked: Any = {"colour": "red"}
+        assert executor.submit(seen, "COLOUR", resource_dict=asked).result(PATIENCE) == {"COLOUR": "red"}
+
+
 def test_inputs_are_dependencies_of_scripts(instance: Instance, cache: str) -> None:
     with FluxClusterExecutor(cache_directory=cache, resource_dict=resources()) as executor:
         values = executor.submit(seen, "COLOUR")

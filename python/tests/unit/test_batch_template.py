@@ -78,6 +78,45 @@ def test_no_template() -> None:
         render("{{ cores // 0 }} {{command}}", Resources())
 
 
+DOCUMENTED = (
+    "command", "job_name", "working_directory", "dependency", "dependency_list", "cores", "threads_per_core",
+    "gpus_per_core", "num_nodes", "exclusive", "memory_max", "run_time_max", "priority", "slurm_cmd_args",
+)  # fmt: skip
+KNOWN = variables(Resources(), command="run it", job_name="sum", directory="/data/x", dependencies=())
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("#SBATCH --mem={{memry_max}}G", r"'memry_max', .* Did you mean 'memory_max'\?"),
+        ("{% if dependency %}-d {{dependancy | join(',')}}{% endif %}", "'dependancy', .*'dependency'"),
+        ("{% if not dependency %}{{job_nam}}{% endif %}", "'job_nam', .*'job_name'"),
+        ("{% for module in modules %}{{module}}{% endfor %}", r"'modules', which is no variable of this"),
+        ("{{ 'x' ~ partition }}", r"'partition', .* There are: .*cores, dependency,.*exclusive"),
+    ],
+)
+def test_a_variable_that_there_is_not(text: str, near: str) -> None:
+    with pytest.raises(ResourceError, match="submission_template uses " + near):
+        Template(text + "\n{{command}}").check_names(KNOWN)
+
+
+def test_a_variable_that_a_call_may_leave_out() -> None:
+    text = (
+        "{% if partition %}-p {{partition}}{% endif %}{{ account | default('mine') }}"
+        "{% if qos is defined and nodelist != 'a' %}?{% endif %}{{ dependency[0] }} {{command}}"
+    )
+    Template(text).check_names(KNOWN)
+    assert Template(text).render(KNOWN) == "mine run it"
+    with pytest.raises(ResourceError, match="uses 'partition'"):
+        Template("{{partition}} {{command}}").render(KNOWN)
+
+
+def test_all_that_a_template_is_told_is_there_when_nothing_was_asked_for() -> None:
+    written = "".join(f"{{{{{name}}}}} " for name in DOCUMENTED)
+    Template(written).check_names(KNOWN)
+    assert sorted(DOCUMENTED) == sorted(KNOWN)
+
+
 def test_a_template_cannot_leave_its_sandbox() -> None:
     with pytest.raises(ResourceError, match="cannot be rendered"):
         render("{{ ''.__class__.__mro__[1].__subclasses__() }} {{command}}", Resources())

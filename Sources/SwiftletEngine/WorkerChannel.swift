@@ -34,7 +34,7 @@ public final class WorkerChannel {
     }
 
     private let channel: BlockingChannel
-    private var waiting: [Message] = []
+    private var waiting = Fifo<Message>()
     /// What other ranks have answered through the engine; nil: the rank is gone.
     private var answers: [(rank: Int, answer: Answer?)] = []
     /// When the last message was handed out.
@@ -101,7 +101,7 @@ public final class WorkerChannel {
             return nil
         }
         begun = sl_monotonic_ns()
-        return waiting.isEmpty ? nil : waiting.removeFirst()
+        return waiting.next()
     }
 
     public func ready() { channel.send { $0.append(frame: .ready, id: 0) } }
@@ -154,11 +154,10 @@ public final class WorkerChannel {
         case .end: waiting.append(.end)
         case .call: waiting.append(.call(try Self.call(header, body)))
         case .recall:
-            let index = waiting.firstIndex { message in
+            let wasWaiting = waiting.remove { message in
                 if case .call(let call) = message { call.task == header.id } else { false }
             }
-            guard let index else { return }
-            waiting.remove(at: index)
+            guard wasWaiting else { return }
             channel.send { $0.append(frame: .recalled, id: header.id) }
         case .rankSaid where header.flags == 0: answers.append((Int(clamping: header.id), nil))
         case .rankSaid:
@@ -194,14 +193,15 @@ public final class WorkerChannel {
 
     private static func identifiers(_ count: UInt16, _ reader: inout ByteReader) throws(WireError) -> [UInt64] {
         var identifiers: [UInt64] = []
+        identifiers.reserveCapacity(min(Int(count), reader.remaining / 8))
         for _ in 0..<count { identifiers.append(try reader.integer()) }
         return identifiers
     }
 
     private static func onlyPart(_ reader: inout ByteReader) throws(WireError) -> [UInt8] {
-        guard let parts = try Payload.inlineParts(&reader), let part = parts.first, parts.count == 1 else {
+        guard let part = try Payload.onlyInlinePart(&reader) else {
             throw WireError("a payload for this worker is not one inline part")
         }
-        return part
+        return Array(part)
     }
 }

@@ -7,7 +7,7 @@ public final class BlockingChannel {
     /// For who watches it.
     public let descriptor: Int32
     private let inbound = InboundBuffer()
-    private var waiting: [(FrameHeader, [UInt8])] = []
+    private var waiting = Fifo<(header: FrameHeader, body: [UInt8])>()
     /// Of an authenticated connection.
     private var records: (reader: RecordReader, writer: RecordWriter)?
 
@@ -25,8 +25,7 @@ public final class BlockingChannel {
             guard try receive(wait) else { return nil }
             try inbound.frames { waiting.append(($0, Array($1))) }
         }
-        let frame = waiting.removeFirst()
-        return (frame.0, frame.1)
+        return waiting.next()
     }
 
     /// Takes in what is there; false where there is nothing (more).

@@ -112,6 +112,12 @@ public struct Payload: Sendable {
         self.bytes = bytes
     }
 
+    /// The bytes of a payload of one inline part, not copied; nil where it is not that.
+    public static func onlyInlinePart(_ reader: inout ByteReader) throws(WireError) -> UnsafeRawBufferPointer? {
+        guard try reader.integer(UInt16.self) == 1, try reader.integer(UInt8.self) == 0 else { return nil }
+        return try reader.slice(reader.integer(UInt64.self))
+    }
+
     /// The parts of an inline payload; nil where one lies in a segment.
     public static func inlineParts(_ reader: inout ByteReader) throws(WireError) -> [[UInt8]]? {
         var parts: [[UInt8]] = []

@@ -2,7 +2,6 @@
 
 /// Reads the values of a map. Keys are mostly asked for in the order in which they were written.
 struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    private final class Cursor { var next = 0 }
     private struct Entry {
         let key: UnsafeRawBufferPointer
         let value: Int
@@ -10,7 +9,6 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     private let decoder: TaskDecoder
     private var entries: [Entry] = []
-    private let cursor = Cursor()
 
     init(_ decoder: TaskDecoder) throws {
         self.decoder = decoder
@@ -37,10 +35,10 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         return name.withUTF8 { name in
             let name = UnsafeRawBufferPointer(name)
             for step in 0..<entries.count {
-                let index = cursor.next + step
+                let index = decoder.nextKey + step
                 let entry = entries[index < entries.count ? index : index - entries.count]
                 guard entry.key.count == name.count, entry.key.elementsEqual(name) else { continue }
-                cursor.next = (index + 1) % entries.count
+                decoder.nextKey = index + 1 < entries.count ? index + 1 : index + 1 - entries.count
                 return entry.value
             }
             return nil
@@ -55,22 +53,39 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         return decoder.at(offset, key)
     }
 
+    private func item(_ key: Key) -> Item? {
+        guard let offset = find(key) else { return nil }
+        var reader = CBORReader(bytes: decoder.context.bytes, offset: offset)
+        return try? Item(&reader)
+    }
+
+    // A number is read without a decoder of its own; where it is none, that one says so.
+    private func integer<T: FixedWidthInteger>(_ key: Key) throws -> T {
+        if let value = item(key)?.integer(T.self) { return value }
+        return try at(key).integer(T.self)
+    }
+
+    private func double(_ key: Key) throws -> Double {
+        if let value = item(key)?.double { return value }
+        return try at(key).double()
+    }
+
     func contains(_ key: Key) -> Bool { find(key) != nil }
     func decodeNil(forKey key: Key) throws -> Bool { try at(key).isNull }
     func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try at(key).bool() }
     func decode(_ type: String.Type, forKey key: Key) throws -> String { try at(key).string() }
-    func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try at(key).double() }
-    func decode(_ type: Float.Type, forKey key: Key) throws -> Float { Float(try at(key).double()) }
-    func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try at(key).integer(type) }
-    func decode(_ type: Int8.Type, forKey key: Key) throws -> Int8 { try at(key).integer(type) }
-    func decode(_ type: Int16.Type, forKey key: Key) throws -> Int16 { try at(key).integer(type) }
-    func decode(_ type: Int32.Type, forKey key: Key) throws -> Int32 { try at(key).integer(type) }
-    func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 { try at(key).integer(type) }
-    func decode(_ type: UInt.Type, forKey key: Key) throws -> UInt { try at(key).integer(type) }
-    func decode(_ type: UInt8.Type, forKey key: Key) throws -> UInt8 { try at(key).integer(type) }
-    func decode(_ type: UInt16.Type, forKey key: Key) throws -> UInt16 { try at(key).integer(type) }
-    func decode(_ type: UInt32.Type, forKey key: Key) throws -> UInt32 { try at(key).integer(type) }
-    func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try at(key).integer(type) }
+    func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try double(key) }
+    func decode(_ type: Float.Type, forKey key: Key) throws -> Float { Float(try double(key)) }
+    func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try integer(key) }
+    func decode(_ type: Int8.Type, forKey key: Key) throws -> Int8 { try integer(key) }
+    func decode(_ type: Int16.Type, forKey key: Key) throws -> Int16 { try integer(key) }
+    func decode(_ type: Int32.Type, forKey key: Key) throws -> Int32 { try integer(key) }
+    func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 { try integer(key) }
+    func decode(_ type: UInt.Type, forKey key: Key) throws -> UInt { try integer(key) }
+    func decode(_ type: UInt8.Type, forKey key: Key) throws -> UInt8 { try integer(key) }
+    func decode(_ type: UInt16.Type, forKey key: Key) throws -> UInt16 { try integer(key) }
+    func decode(_ type: UInt32.Type, forKey key: Key) throws -> UInt32 { try integer(key) }
+    func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try integer(key) }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try at(key).value(type) }
 
     func nestedContainer<Nested: CodingKey>(

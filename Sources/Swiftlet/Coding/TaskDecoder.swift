@@ -29,6 +29,8 @@ final class TaskDecoder: Decoder {
     let offset: Int
     private let parent: TaskDecoder?
     private let key: (any CodingKey)?
+    /// Which of the map's keys is looked at first.
+    var nextKey = 0
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     init(_ context: DecodingContext, at offset: Int, in parent: TaskDecoder? = nil, as key: (any CodingKey)? = nil) {
@@ -88,6 +90,9 @@ final class TaskDecoder: Decoder {
     }
 
     func value<T: Decodable>(_ type: T.Type) throws -> T {
+        // What is most frequent does not take the way through the type's own containers.
+        if type == Int.self { return unsafeBitCast(try integer(Int.self), to: T.self) }
+        if type == Double.self { return unsafeBitCast(try double(), to: T.self) }
         do throws(CBORError) {
             if let array = try NumberArrays.decode(type, from: reader) { return array }
         } catch { throw corrupted("\(error)") }

@@ -96,6 +96,9 @@ final class TaskEncoder: Encoder {
 
     @inline(__always)
     func write<T: Encodable>(_ value: T) throws {
+        // What is most frequent does not take the way through the type's own containers.
+        if T.self == Int.self { return buffer.bytes.append(cborInteger: Int64(unsafeBitCast(value, to: Int.self))) }
+        if T.self == Double.self { return buffer.bytes.append(cbor: unsafeBitCast(value, to: Double.self)) }
         if NumberArrays.encode(value, to: &buffer.bytes) { return }
         let encoder = TaskEncoder(buffer: buffer, inputs: inputs)
         try value.encode(to: encoder)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import CSwiftlet
 import SwiftletLaunch
-import SwiftletTransport
+public import SwiftletTransport
 import SwiftletWire
 
 /// An engine inside this program, on a thread of its own. It speaks frames with the program as it does with any client.
@@ -13,7 +13,7 @@ public final class InProcessEngine: Sendable {
     ///   - guardianProgram: the program that is the guardian; nil: this one, started again.
     ///   - guardianArguments: arguments (argv) with which it is that.
     ///   - workers: the program that guardian and workers are, as the user knows it.
-    ///   - received: called on the engine's thread with whole frames for the client.
+    ///   - received: called with whole frames for the client, on the engine's thread or in `send`; never twice at once.
     ///   - ended: called once when the engine is gone; the text says why where it could not start.
     public init(
         guardianProgram: String?, guardianArguments: [String], workers: WorkerProgram, log: String?,
@@ -22,7 +22,7 @@ public final class InProcessEngine: Sendable {
         let clientEnd = MemoryLink.ClientEnd()
         self.clientEnd = clientEnd
         startThread {
-            let loop = EventLoop()
+            let loop = EventLoop(gate: clientEnd.gate)
             let link = MemoryLink(clientEnd: clientEnd, loop: loop, deliver: received)
             do {
                 let engine = try Engine(
@@ -38,8 +38,10 @@ public final class InProcessEngine: Sendable {
         }
     }
 
-    /// Sends frames to the engine; for any thread.
-    public func send(_ frames: (inout [UInt8]) -> Void) { clientEnd.send(frames) }
+    /// Sends frames to the engine; for any thread. With `.byCaller`, `received` may be called before this returns.
+    public func send(_ urgency: MemoryLink.Urgency = .normal, _ frames: (inout [UInt8]) -> Void) {
+        clientEnd.send(urgency, frames)
+    }
 
     /// What this program does when it was started as guardian (descriptor 3 leads to the engine); never returns.
     public static func runGuardian() -> Never { GuardianProcess.run(descriptor: 3) }

@@ -17,7 +17,8 @@ public struct Readiness: OptionSet, Sendable {
     public static let hangup = Readiness(rawValue: UInt32(SL_HANGUP))
 }
 
-/// One thread's loop over descriptors and timers. Everything that is registered with it is used on that thread only.
+/// A loop over descriptors and timers. Everything that is registered with it is used in its turns only: those that its own thread
+/// takes when something is ready, and those that others take through its gate while that thread waits.
 public final class EventLoop {
     /// In which order handlers that are ready at the same time are called.
     public enum Order: Sendable {
@@ -38,13 +39,21 @@ public final class EventLoop {
     private var timers = TimerQueue()
     private var afterEvents: [() -> Void] = []
     private var running = false
-    /// How often the loop has waited for events.
+    private let gate: TurnGate
+    /// The time of the timer that the loop's thread was going to wait for when it last looked.
+    private var waitsUntil = UInt64.max
+    /// What somebody does who takes a turn through the gate. Set before `run`.
+    var visit: (() -> Void)?
+
+    /// The number of the turn at hand.
     public private(set) var turn: UInt64 = 0
 
     /// How long to let events gather before the next turn, in nanoseconds; asked for before each wait.
     public var gathering: () -> UInt64 = { 0 }
 
-    public init() {
+    /// - Parameter gate: by which others may take turns.
+    public init(gate: TurnGate = TurnGate()) {
+        self.gate = gate
         poll = sl_poll_create()
         precondition(poll >= 0, "no epoll instance could be made")
     }
@@ -91,25 +100,53 @@ public final class EventLoop {
     /// Calls `action` when the events at hand have been handled, before the loop waits again.
     public func afterThisTurn(_ action: @escaping () -> Void) { afterEvents.append(action) }
 
+    /// What the loop's thread does between two turns.
+    private struct Pause {
+        let gathering: UInt64
+        let timeout: Int32
+    }
+
     /// Runs until `stop()`.
     public func run() {
         running = true
-        var ready = [sl_ready](repeating: sl_ready(), count: 128)
-        while running {
-            finishTurn()
-            guard running else { break }
-            let pause = gathering()
-            if pause > 0 { sl_sleep_ns(pause) }
-            let count = Int(sl_poll_wait(poll, &ready, 128, timeout()))
-            precondition(count >= 0, "waiting for events failed")
-            turn += 1
-            for order in [Order.early, .normal] {
-                for event in ready.prefix(count) where registrations[event.token]?.order == order {
-                    registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))
-                }
+        if let visit {
+            gate.open { [unowned self] in
+                guard running else { return true }
+                turn += 1
+                visit()
+                if running { finishTurn() }
+                return !running || (timers.next ?? .max) < waitsUntil
             }
-            for action in timers.due(at: sl_monotonic_ns()) { action() }
         }
+        var ready = [sl_ready](repeating: sl_ready(), count: 128)
+        var pause = gate.pass { nextPause() }
+        while let next = pause {
+            if next.gathering > 0 { sl_sleep_ns(next.gathering) }
+            let count = Int(sl_poll_wait(poll, &ready, 128, next.timeout))
+            precondition(count >= 0, "waiting for events failed")
+            pause = gate.pass {
+                takeTurn(ready.prefix(count))
+                return nextPause()
+            }
+        }
+        gate.close()
+    }
+
+    private func takeTurn(_ ready: ArraySlice<sl_ready>) {
+        turn += 1
+        for order in [Order.early, .normal] {
+            for event in ready where registrations[event.token]?.order == order {
+                registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))
+            }
+        }
+        for action in timers.due(at: sl_monotonic_ns()) { action() }
+    }
+
+    /// Finishes the turn; nil where the loop was stopped.
+    private func nextPause() -> Pause? {
+        if running { finishTurn() }
+        guard running else { return nil }
+        return Pause(gathering: gathering(), timeout: timeout())
     }
 
     /// Makes `run` return after the turn in which it is called.
@@ -125,6 +162,7 @@ public final class EventLoop {
 
     /// Milliseconds until the next timer, rounded up; -1 where there is none.
     private func timeout() -> Int32 {
+        waitsUntil = timers.next ?? .max
         guard let next = timers.next else { return -1 }
         let now = sl_monotonic_ns()
         return next <= now ? 0 : Int32(min((next - now + 999_999) / 1_000_000, 3_600_000))

@@ -4,28 +4,53 @@ import Glibc
 public import SwiftletWire
 import Synchronization
 
-/// A link within one process: the engine runs on a thread of its own, the client on any.
+/// A link within one process: the engine has a thread of its own, the client is on any.
 public final class MemoryLink: Link, EventHandler {
+    /// How soon the engine is to read what it is sent.
+    public enum Urgency: Sendable {
+        /// With what is sent next, or when a little of that kind has gathered.
+        case none
+        case normal
+        /// Before `send` returns and on the caller's thread, where the engine's own waits. What it has to say it says there.
+        case byCaller
+    }
+
     /// The client's end; for any thread.
     public final class ClientEnd: Sendable {
-        private let waiting = Mutex<[UInt8]>([])
+        private struct Waiting {
+            var bytes: [UInt8] = []
+            /// The engine has been told of them, or is being told.
+            var isAnnounced = false
+        }
+
+        /// What may gather unannounced.
+        private static let unannouncedLimit = 1024
+
+        private let waiting = Mutex(Waiting())
         fileprivate let wakeup = sl_wakeup_create()
+        /// The gate of the loop that the engine runs in.
+        public let gate = TurnGate()
 
         public init() {}
         deinit { closeDescriptor(wakeup) }
 
-        /// Appends frames for the engine; it reads them on its own thread.
-        public func send(_ frames: (inout [UInt8]) -> Void) {
-            let wasEmpty = waiting.withLock { bytes in
-                defer { frames(&bytes) }
-                return bytes.isEmpty
+        /// Appends frames for the engine.
+        public func send(_ urgency: Urgency = .normal, _ frames: (inout [UInt8]) -> Void) {
+            let isNews = waiting.withLock { waiting in
+                frames(&waiting.bytes)
+                if waiting.isAnnounced || urgency == .none && waiting.bytes.count < Self.unannouncedLimit { return false }
+                waiting.isAnnounced = true
+                return true
             }
-            if wasEmpty { sl_wakeup_signal(wakeup) }
+            guard isNews else { return }
+            if urgency == .byCaller, let looksAgain = gate.visitIfFree(), !looksAgain { return }
+            sl_wakeup_signal(wakeup)
         }
 
         fileprivate func take() -> [UInt8] {
-            waiting.withLock { bytes in
-                defer { bytes = [] }
+            waiting.withLock { waiting in
+                let bytes = waiting.bytes
+                waiting = Waiting()
                 return bytes
             }
         }
@@ -35,16 +60,21 @@ public final class MemoryLink: Link, EventHandler {
     private let deliver: ([UInt8]) -> Void
     private var token: UInt64 = 0
 
-    /// - Parameter deliver: called on the loop's thread with whole frames for the client.
+    /// - Parameter deliver: called in a turn of the loop with whole frames for the client.
     public init(clientEnd: ClientEnd, loop: EventLoop, deliver: @escaping ([UInt8]) -> Void) {
         self.clientEnd = clientEnd
         self.deliver = deliver
         super.init(loop: loop)
         token = loop.register(clientEnd.wakeup, for: .read, handler: self)
+        loop.visit = { [weak self] in self?.readWaiting() }
     }
 
     public func ready(_ readiness: Readiness) {
         sl_wakeup_clear(clientEnd.wakeup)
+        readWaiting()
+    }
+
+    private func readWaiting() {
         let bytes = clientEnd.take()
         do {
             try bytes.withUnsafeBytes { try forEachFrame(in: $0) { if !isClosed { try onFrame($0, $1) } } }

@@ -34,17 +34,20 @@ final class CallTable: Sendable {
 
     init(observers: [any TaskObserver]) { self.observers = observers }
 
-    /// A new call; nil where none is accepted any more.
-    func add(_ name: @autoclosure () -> String, _ make: (TaskID) -> PendingCall) -> PendingCall? {
-        let call = state.withLock { state -> PendingCall? in
+    /// A new call; nil where none is accepted any more. It is the only one where no other is pending, and nobody observes: telling the
+    /// engine of it can call nothing of the program's.
+    func add(
+        _ name: @autoclosure () -> String, _ make: (TaskID) -> PendingCall
+    ) -> (call: PendingCall, isOnly: Bool)? {
+        let added = state.withLock { state -> (call: PendingCall, isOnly: Bool)? in
             guard !state.isClosed else { return nil }
             let call = make(TaskID(state.nextTask))
             state.nextTask += 1
             state.pending[call.task] = call
-            return call
+            return (call, state.pending.count == 1 && observers.isEmpty)
         }
-        if let call, !observers.isEmpty { submitted(call.task, name()) }
-        return call
+        if let added, !observers.isEmpty { submitted(added.call.task, name()) }
+        return added
     }
 
     /// Why no call is accepted any more.

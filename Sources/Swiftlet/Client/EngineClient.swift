@@ -79,8 +79,9 @@ final class EngineClient: Sendable {
         let startsCommand = command != nil && !plan.needsWorkers
         let type = startsCommand ? 0 : try blob(ofType: T.self)
         let arguments = startsCommand && cacheKey == nil ? [] : try TaskCoding.encode(task, inputs: collector)
-        let ranks = "\(resources.cores) \(task is any RanksTask ? "all" : "first")"
-        let entry = try key(cacheKey, of: T.self, arguments, collector.calls, ranks: ranks)
+        let entry = try key(
+            cacheKey, of: T.self, arguments, collector.calls,
+            ranks: "\(resources.cores) \(task is any RanksTask ? "all" : "first")")
         if startsCommand, let command {
             var call: [UInt8] = []
             try plan.check(command, resources)
@@ -103,7 +104,7 @@ final class EngineClient: Sendable {
 
     /// The key of a call's entry; nil where it has none.
     private func key(
-        _ cacheKey: CacheKey?, of type: Any.Type, _ arguments: [UInt8], _ inputs: [PendingCall], ranks: String
+        _ cacheKey: CacheKey?, of type: Any.Type, _ arguments: [UInt8], _ inputs: [PendingCall], ranks: @autoclosure () -> String
     ) throws(TaskError) -> String? {
         guard let cacheKey else {
             return plan.isCluster ? "unnamed-\(String(UInt64.random(in: .min ... .max), radix: 36))" : nil
@@ -120,7 +121,7 @@ final class EngineClient: Sendable {
             }
             keys.append(key)
         }
-        return try cacheKey.entry(arguments: arguments, inputs: keys, ranks: ranks)
+        return try cacheKey.entry(arguments: arguments, inputs: keys, ranks: ranks())
     }
 
     private func submit(
@@ -129,9 +130,10 @@ final class EngineClient: Sendable {
         for input in inputs where input.client !== self {
             throw TaskError(.refused, "an input of \(what) is a task of another executor: await its value, and pass that")
         }
-        guard let call = calls.add(what, { PendingCall($0, client: self) }) else { throw calls.refusal }
+        guard let (call, isOnly) = calls.add(what, { PendingCall($0, client: self) }) else { throw calls.refusal }
         if let entry { entries.withLock { $0[call.task] = entry } }
-        engine.send { frames in
+        // One call after the other: waking the engine's thread would take longer than what it does. Of many, it does its part beside.
+        engine.send(isOnly ? .byCaller : .normal) { frames in
             frames.append(frame: entry == nil ? .submit : .submitEntry, id: call.task.rawValue) { bytes in
                 if let entry {
                     for text in [plan.cacheDirectory ?? "", entry, what] {
@@ -155,9 +157,10 @@ final class EngineClient: Sendable {
         engine.send { $0.append(frame: .cancel, id: task.rawValue) }
     }
 
-    func release(_ task: TaskID) {
+    /// - Parameter isSmall: there is little that the engine keeps for it, so that there is no hurry.
+    func release(_ task: TaskID, isSmall: Bool) {
         if plan.cacheDirectory != nil { entries.withLock { $0[task] = nil } }
-        engine.send { $0.append(frame: .release, id: 0) { $0.append(integer: task.rawValue) } }
+        engine.send(isSmall ? .none : .normal) { $0.append(frame: .release, id: 0) { $0.append(integer: task.rawValue) } }
     }
 
     func cancelEverything() { for call in calls.pending { call.cancel() } }

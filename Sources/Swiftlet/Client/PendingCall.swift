@@ -25,7 +25,12 @@ final class PendingCall: Sendable {
         self.client = client
     }
 
-    deinit { client.release(task) }
+    deinit { client.release(task, isSmall: isSmall) }
+
+    /// It has ended with a value that the engine may well keep a little longer.
+    private var isSmall: Bool {
+        state.withLock { if case .ended(.success(let value)) = $0 { value.count <= 4096 } else { false } }
+    }
 
     /// nil while it has not ended.
     var outcome: Outcome? {

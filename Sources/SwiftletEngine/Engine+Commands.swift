@@ -120,6 +120,8 @@ extension Engine {
     /// The program has ended: that is the task's value, however it ended. Only where it could not be started is it an error.
     func reportCommand(_ worker: Worker, _ end: ProcessEnd) {
         guard let task = worker.current, let run = runs[task], worker.stage == .running else { return }
+        // Slurm has ended it, not its own doing: the task is lost with that reason, as any other.
+        if worker.isStep, end != .exited(status: 0), SrunReport(worker.errorWords).isOverMemory { return }
         var report = ReportWriter()
         var failed = false
         switch end {

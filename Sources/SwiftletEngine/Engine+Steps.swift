@@ -107,6 +107,9 @@ extension Engine {
             return .failed("the command that starts it \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)"))
         }
         switch end {
+        case .exited(128 + SIGTERM):
+            // Of several ranks srun ends the others so when one has died.
+            return SrunReport(worker.errorWords).firstDeath ?? .signalled(SIGTERM)
         case .exited(let status) where status > 128 && status < 128 + 65: return .signalled(status - 128)
         case .signalled:
             // The command is gone, the step may be not.

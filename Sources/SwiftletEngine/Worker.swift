@@ -85,6 +85,9 @@ final class Worker {
         self.slot = slot
     }
 
+    /// All that is kept of its error output, also where it is a program whose output is its value.
+    var errorWords: String { String(decoding: outputs.last?.tail ?? [], as: UTF8.self) }
+
     /// The last lines it printed on its error output.
     var errorTail: String {
         let tail = outputs.last?.lastWords ?? []

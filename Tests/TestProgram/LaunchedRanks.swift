@@ -69,9 +69,8 @@ enum LaunchedRanks {
                 let failed = await (try executor.submit(RankPlace(failing: rank), resources: ResourceRequest(cores: 6))).result
                 if case .failure(let error) = failed { print(error.code, error.cause as? OutOfRange ?? OutOfRange(number: -1)) }
                 let dead = await (try executor.submit(RankPlace(dying: rank), resources: ResourceRequest(cores: 6))).result
-                // srun has one status for all of them: that it was a signal is what it tells.
                 if case .failure(let error) = dead {
-                    print(error.code, [SIGKILL, SIGTERM].contains(error.signal) ? "killed" : "-")
+                    print(error.code, error.signal == SIGKILL ? "killed" : "\(error.signal ?? 0)")
                 }
             }
             guard !library.isEmpty else { return }

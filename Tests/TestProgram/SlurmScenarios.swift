@@ -55,6 +55,7 @@ enum SlurmScenarios {
         case "steps": try await steps()
         case "ranks": try await ranks()
         case "commands": try await commands()
+        case "memory": try await memory()
         case "failures": try await failures(.slurmJob())
         case "data": try await data(.slurmJob())
         case "gpus": try await gpus()
@@ -214,5 +215,24 @@ enum SlurmScenarios {
         do {
             try await withExecutor(.slurmJob(address: "everywhere")) { _ in }
         } catch { print(error) }
+    }
+
+    /// What Slurm ends for its memory.
+    private static func memory() async throws {
+        try await withExecutor(.slurmJob()) { executor in
+            let limited = ResourceRequest(memory: 100 << 20)
+            let grow = "a=x; while :; do a=$a$a; done"
+            let command = await (try executor.submit(Command("sh", arguments: ["-c", grow]), resources: limited)).result
+            let task = await (try executor.submit(Hungry(size: 512 << 20), resources: limited)).result
+            for end in [command.map { "\($0)" }, task.map { "\($0.count)" }] {
+                switch end {
+                case .success(let value): print("value", value)
+                case .failure(let error): print(error.code, error)
+                }
+            }
+            // One that dies by itself is a value as ever.
+            let killed = try await executor.run("sh", arguments: ["-c", "kill -9 $$"], resources: limited)
+            print(killed.signal ?? 0)
+        }
     }
 }

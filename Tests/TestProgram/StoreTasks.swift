@@ -80,6 +80,11 @@ enum ClusterScenarios {
                 if case .failure(let error) = await late.result { print(error.code) }
                 let result = try await command.value
                 print(result.exitStatus ?? -1, result.standardOutput.isEmpty)
+            case "nested":
+                let wishes = Confined(
+                    configurations: [.init(cores: 2), .init(cores: 3)], requests: [.init(memory: 900 << 20)])
+                let request = ResourceRequest(threadsPerCore: 2, memory: 600 << 20)
+                for said in try await executor.run(wishes, resources: request) { print(said.prefix { $0 != "," && $0 != ":" }) }
             case "large":
                 let numbers = try executor.submit(Numbers(count: 700_000), cacheKey: CacheKey("numbers"))
                 print(try await numbers.value.count, Int(try await executor.run(Sum(numbers: Input(numbers)))))

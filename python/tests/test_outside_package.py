@@ -72,6 +72,26 @@ def test_the_packages_of_the_readme(place: Path) -> None:
     assert run(package(place, manifest, {"Squares": program}), "Squares") == ["0", "1", "4", "9"]
 
 
+def test_the_tutorial(place: Path) -> None:
+    steps = ROOT / "Sources" / "Swiftlet" / "Swiftlet.docc" / "Resources"
+    manifest = (steps / "sweep-0-package.swift").read_text()
+    for step in sorted(steps.glob("sweep-[1-3]-*.swift")):
+        # What there is before there is a program.
+        source = step.read_text() + "\n@main struct Sweep { static func main() {} }\n"
+        assert run(package(place, manifest, {"Sweep": source}), "Sweep") == []
+    directory = package(place, manifest, {"Sweep": (steps / "sweep-5-outcomes.swift").read_text()})
+    lines = run(directory, "Sweep")
+    assert [line[:9] for line in lines] == [f"rate {rate}:" for rate in ("2.8", "3.2", "3.5", "3.9", "5.0")]
+    assert lines[-1].endswith("RateOutOfRange(rate: 5.0)")
+    directory = package(place, manifest, {"Sweep": (steps / "sweep-4-program.swift").read_text()})
+    command = ["swift", "run", "--package-path", str(directory), "Sweep"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 4)
+    assert done.stderr.endswith("RateOutOfRange(rate: 5.0)\n")
+    package(place, manifest, {"Sweep": (steps / "sweep-6-slurm.swift").read_text()})
+    subprocess.run(["swift", "build", "--package-path", str(directory)], check=True, capture_output=True)
+
+
 def guide() -> str:
     """The guide as one program: what it declares, and a function for each of its other parts."""
     declarations, functions = [], []

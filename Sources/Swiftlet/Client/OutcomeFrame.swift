@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import SwiftletLaunch
 import SwiftletWire
 
 /// The end of a task as the engine tells it.
@@ -41,7 +42,7 @@ struct OutcomeFrame {
         details.cause = report?.cause
         details.causeType = report?.type
         let said = report.map { ": \($0.description)" } ?? ""
-        let reason = memoryReason(attributes) ?? attributes[text: "reason"] ?? "no reason was given"
+        let reason = memoryReason(attributes, details) ?? attributes[text: "reason"] ?? "no reason was given"
         switch kind {
         case 1:
             let code = report.flatMap { TaskError.Code(named: $0.code) } ?? .failed
@@ -69,8 +70,11 @@ struct OutcomeFrame {
     }
 
     /// Of a task that used more memory than it may, in the words of ``ResourceRequest``.
-    private static func memoryReason(_ attributes: Attributes) -> String? {
-        guard let limit = attributes[integer: "memory_limit"], let used = attributes[integer: "memory_used"] else { return nil }
+    private static func memoryReason(_ attributes: Attributes, _ details: TaskError.Details) -> String? {
+        guard let limit = attributes[integer: "memory_limit"], let used = attributes[integer: "memory_used"] else {
+            guard SrunReport(details.errorOutput).isOverMemory else { return nil }
+            return "used more memory than its request's memory, or what its job has, and was ended by Slurm"
+        }
         return "used \(used >> 20) MB of memory, more than the \(limit >> 20) MB of its request's memory, and was ended"
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import Glibc
+import SwiftletLaunch
+import SwiftletModel
 import SwiftletStore
 
 /// What the task that this process runs was given of its machine: an executor on "this machine" that it makes has that, and no more.
@@ -9,9 +11,19 @@ struct TaskSlot: Equatable {
     /// Bytes of memory; nil: not limited.
     let memory: Int?
 
+    static let variable = "SWIFTLET_SLOT"
+
+    /// Of a task that is a job of a batch system.
+    /// - Parameter cores: of all its ranks.
+    static func json(cores: Int, ranks: Int, memory: Int) -> String {
+        let placement = Slot.Placement(node: 0, name: hostName(), ranks: ranks, coreCount: cores, memory: UInt64(max(0, memory)))
+        let request = SwiftletModel.ResourceRequest(cores: ranks, threadsPerCore: max(1, cores / max(1, ranks)))
+        return SlotVariables(Slot(placements: [placement]), request: request, gpuVariable: nil, name: "job-\(getpid())").slot
+    }
+
     /// nil outside of tasks.
     static var own: TaskSlot? {
-        getenv("SWIFTLET_SLOT").flatMap { TaskSlot(String(cString: $0), isRank: TaskContext.isRankOfSeveral) }
+        getenv(variable).flatMap { TaskSlot(String(cString: $0), isRank: TaskContext.isRankOfSeveral) }
     }
 
     /// As the engine writes it.

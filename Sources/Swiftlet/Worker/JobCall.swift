@@ -33,13 +33,14 @@ final class JobCall: Sendable {
 
     /// Starts the worker.
     /// - Throws: ``TaskError`` (`refused`), `SystemError` where it cannot be started.
-    init(arguments: [String], ranks: Int) async throws {
+    init(arguments: [String], ranks: Int, slot: String) async throws {
         _ = sl_become_subreaper()
         let (ours, theirs) = try makeSocketPair()
         let (errorRead, errorWrite) = try makePipe()
         _ = fcntl(errorRead, F_SETFL, fcntl(errorRead, F_GETFL) & ~O_NONBLOCK)
         channel = RankChannel(descriptor: ours)
-        let environment = environmentVariables() + (ranks > 1 ? ["SWIFTLET_RANKS=\(ranks)"] : [])
+        let own = ["\(TaskSlot.variable)=\(slot)"] + (ranks > 1 ? ["SWIFTLET_RANKS=\(ranks)"] : [])
+        let environment = SwiftletLaunch.environment(environmentVariables(), with: own)
         let ended = ended
         // It gets SIGKILL when the thread that starts it ends, and no later.
         let started: Result<pid_t, TaskError> = await withCheckedContinuation { continuation in

@@ -75,15 +75,16 @@ struct JobProcess {
         }
         func part(_ name: String) -> [UInt8] { task.parts(named: name).first.map { Array($0) } ?? [] }
         let resources = task.header.resources ?? [:]
-        var ranks = 1
-        if case .integer(let count)? = resources["ranks"] { ranks = count }
+        func number(_ name: String) -> Int? { if case .integer(let number)? = resources[name] { number } else { nil } }
+        let ranks = number("ranks") ?? 1
         var limit: Double?
         switch resources["time_limit"] {
         case .number(let seconds)?: limit = seconds
         case .integer(let seconds)?: limit = Double(seconds)
         default: break
         }
-        let call = try await JobCall(arguments: ["/proc/self/exe", ProcessRole.worker, build], ranks: ranks)
+        let slot = TaskSlot.json(cores: number("threads_per_core") ?? ranks, ranks: ranks, memory: number("memory") ?? 0)
+        let call = try await JobCall(arguments: ["/proc/self/exe", ProcessRole.worker, build], ranks: ranks, slot: slot)
         return await call.run(
             type: part("function"), directory: part("context"), arguments: part("arguments"), inputs: inputs, limit: limit)
     }

@@ -47,6 +47,17 @@ def scenario() -> Scenario:
                 "lost 9",
             ],
         ),
+        (
+            "memory",
+            [
+                *[
+                    "lost the worker that ran the task used more memory than its request's memory, or what "
+                    "its job has, and was ended by Slurm"
+                ]
+                * 2,
+                "9",
+            ],
+        ),
         ("data", ["499999500000.0 499999500000.0 1000000"]),
     ],
 )
@@ -151,6 +162,13 @@ def test_jobs_and_coming_back(scenario: Scenario, tmp_path: Path) -> None:
     assert scenario("cluster-graph", str(tmp_path)) == ["total 6"]
     assert scenario("cluster-graph", str(tmp_path)) == ["total 6"]
     assert (tmp_path / "ran").read_text() == "xxx"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_an_executor_in_a_job_has_what_the_job_was_given(scenario: Scenario, tmp_path: Path) -> None:
+    assert scenario("cluster-nested", str(tmp_path)) == [
+        "4", "maxCores is 3", "the task asks for 943718400 bytes of memory",
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("cluster")

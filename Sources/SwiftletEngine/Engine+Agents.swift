@@ -178,6 +178,7 @@ extension Engine {
             configuration.environment,
             with: settings.variables + SlotVariables.threads(request, in: configuration.environment) + programVariables(request))
         attributes[text: "cwd"] = configuration.directory
+        if !configuration.isWarm { attributes[integer: "forks"] = 1 }
         return attributes
     }
 

@@ -57,7 +57,7 @@ extension Engine {
                 id, arguments: isProgram ? configuration.argv : [],
                 environment: isProgram ? environment(configuration.environment, with: variables) : [],
                 directory: isProgram ? configuration.directory : nil,
-                variables: isProgram ? [] : settings.variables, cores: settings.cores,
+                variables: isProgram ? [] : settings.variables, cores: settings.cores, forks: isProgram && worker.isFresh,
                 origin: isProgram ? 0 : worker.peer.origin, socket: theirs, output: outputWrite, errors: errorWrite)
         } catch {
             apply(.workerEnded(id, .failed("\(error)")))

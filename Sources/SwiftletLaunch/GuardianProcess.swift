@@ -17,6 +17,7 @@ public final class GuardianProcess: EventHandler {
     /// Seconds between SIGTERM and SIGKILL at the end, for processes that have something to end elsewhere.
     private var graces: [pid_t: Int] = [:]
     private var sweepDeadline: UInt64 = 0
+    private let forkServer = ProgramForkServer()
 
     /// Serves the engine at the other end of `descriptor` until it is gone; never returns.
     public static func run(descriptor: Int32) -> Never {
@@ -65,7 +66,10 @@ public final class GuardianProcess: EventHandler {
         case .signal:
             var reader = ByteReader(body)
             let signal = Int32(try reader.integer(UInt32.self))
-            for (process, worker) in running where worker == UInt32(header.id) { kill(-process, signal) }
+            for (process, worker) in running where worker == UInt32(header.id) {
+                // A forked one may not lead its group yet.
+                if kill(-process, signal) < 0 { kill(process, signal) }
+            }
         case .removeAtEnd: directories.append(String(decoding: body, as: UTF8.self))
         default: throw WireError("a guardian understands no frame of type \(header.type)")
         }
@@ -74,19 +78,32 @@ public final class GuardianProcess: EventHandler {
     private func spawn(_ worker: UInt32, _ attributes: Attributes, _ descriptors: [Int32]) {
         let argv = attributes[list: "argv"] ?? []
         let directory = attributes[text: "cwd"]
+        let cores = (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? []
+        if attributes[integer: "forks"] == 1, descriptors.count == 3,
+            let process = forkServer.start(
+                argv, environment: attributes[list: "env"] ?? [], directory: directory, socket: descriptors[0],
+                output: descriptors[1],
+                errors: descriptors[2], cores: cores)
+        {
+            return started(process, worker)
+        }
         let process = SpawnFiles(attributes).open(for: argv.first ?? "", in: directory).flatMap { files in
             defer { files.close() }
             return Spawn.start(
                 argv, environment: attributes[list: "env"] ?? [], directory: directory,
                 socket: descriptors.count == 3 ? descriptors[0] : nil, output: files.output ?? descriptors[descriptors.count - 2],
                 errors: files.errors ?? descriptors[descriptors.count - 1], input: attributes[bytes: "stdin"] ?? [],
-                inputFile: files.input, cores: (try? coreNumbers(attributes[text: "cores"] ?? "")) ?? [],
+                inputFile: files.input, cores: cores,
                 parentsEnd: attributes[integer: "grace"] == nil ? SIGKILL : SIGTERM)
         }
+        if case .success(let pid) = process, let seconds = attributes[integer: "grace"] { graces[pid] = seconds }
+        started(process, worker)
+    }
+
+    private func started(_ process: Result<pid_t, SpawnError>, _ worker: UInt32) {
         switch process {
         case .success(let pid):
             running[pid] = worker
-            if let seconds = attributes[integer: "grace"] { graces[pid] = seconds }
             link.send(.forked, id: UInt64(worker)) { $0.append(integer: UInt32(pid)) }
         case .failure(let error):
             link.send(.spawnFailed, id: UInt64(worker)) { $0.append(contentsOf: error.description.utf8) }
@@ -100,6 +117,7 @@ public final class GuardianProcess: EventHandler {
         while true {
             let process = sl_reap(&status, &rss)
             guard process > 0 else { break }
+            forkServer.ended(process)
             guard let worker = running.removeValue(forKey: process) else { continue }
             graces[process] = nil
             if ended.isEmpty { sweepDeadline = sl_monotonic_ns() + 10_000_000_000 }
@@ -110,7 +128,7 @@ public final class GuardianProcess: EventHandler {
 
     /// Kills what came to this process because the one that started it has ended. The end of each is a child event, which leads here again.
     private func sweep() {
-        let leftBehind = ProcessTree.children().subtracting(running.keys)
+        let leftBehind = ProcessTree.children().subtracting(running.keys).subtracting(forkServer.process.map { [$0] } ?? [])
         for process in leftBehind { kill(process, SIGKILL) }
         guard leftBehind.isEmpty || sl_monotonic_ns() > sweepDeadline else {
             loop.schedule(at: sweepDeadline + 1) { [unowned self] in if !ended.isEmpty { sweep() } }

@@ -4,12 +4,18 @@ import Glibc
 
 /// The processes below this one, read from /proc.
 package enum ProcessTree {
-    /// Direct children of this process, zombies included.
+    /// Direct children of this process, zombies included. The kernel keeps them by the thread that started them.
     static func children() -> Set<pid_t> {
-        guard let text = readFile("/proc/self/task/\(getpid())/children") else {
-            return Set(parents().filter { $0.value == getpid() }.keys)
+        var found: Set<pid_t> = []
+        for thread in numbers(in: "/proc/self/task") {
+            guard let text = readFile("/proc/self/task/\(thread)/children") else {
+                // The thread has ended, or the kernel was built without these files.
+                if access("/proc/self/task/\(getpid())/children", R_OK) == 0 { continue }
+                return Set(parents().filter { $0.value == getpid() }.keys)
+            }
+            found.formUnion(text.split(separator: " ").compactMap { pid_t($0) })
         }
-        return Set(text.split(separator: " ").compactMap { pid_t($0) })
+        return found
     }
 
     /// Everything below this process that is alive.
@@ -67,13 +73,8 @@ package enum ProcessTree {
     /// Parent of each process that is not a zombie.
     static func parents() -> [pid_t: pid_t] {
         var result: [pid_t: pid_t] = [:]
-        guard let directory = opendir("/proc") else { return result }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard let process = pid_t(name), let stat = readFile("/proc/\(name)/stat"),
+        for process in numbers(in: "/proc") {
+            guard let stat = readFile("/proc/\(process)/stat"),
                 // The name in parentheses may hold anything; what follows the last one is "state parent …".
                 let tail = stat.lastIndex(of: ")")
             else { continue }
@@ -82,6 +83,19 @@ package enum ProcessTree {
             result[process] = parent
         }
         return result
+    }
+
+    private static func numbers(in path: String) -> [pid_t] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var found: [pid_t] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let number = pid_t(name) { found.append(number) }
+        }
+        return found
     }
 
     static func readFile(_ path: String) -> String? {

@@ -62,11 +62,12 @@ public final class Spawner {
     ///   - cores: the list of those it may run on; empty: all that the spawner has.
     ///   - input: what it reads from its standard input, at most 64 KiB: a ticket. Empty: nothing.
     ///   - files: what it reads and writes instead.
+    ///   - forks: more like it will follow: it may be forked from a copy of the program that was loaded for that.
     ///   - origin: what HELLO will tell a forked worker, said before; 0: it is to read that.
     public func spawn(
         _ worker: WorkerID, arguments: [String] = [], environment: [String] = [], directory: String? = nil,
         variables: [String] = [], cores: String = "", input: [UInt8] = [], files: SpawnFiles = SpawnFiles(),
-        grace: Int = 0, origin: UInt32 = 0,
+        grace: Int = 0, forks: Bool = false, origin: UInt32 = 0,
         socket: Int32?, output: Int32, errors: Int32
     ) {
         var attributes = Attributes()
@@ -77,6 +78,7 @@ public final class Spawner {
         if !cores.isEmpty { attributes[text: "cores"] = cores }
         if !input.isEmpty { attributes[bytes: "stdin"] = input }
         if grace > 0 { attributes[integer: "grace"] = grace }
+        if forks { attributes[integer: "forks"] = 1 }
         if origin > 0 { attributes[integer: "origin"] = Int(origin) }
         files.add(to: &attributes)
         spawn(worker, attributes, socket: socket, output: output, errors: errors)

@@ -90,6 +90,14 @@ int sl_become_subreaper(void);
 int sl_signal_at_parents_end(pid_t parent, int signal);
 /// Reaps one child that has ended without waiting: its id, 0 if none has ended, -1 if there is none.
 pid_t sl_reap(int *status, uint64_t *max_rss_kib);
+/// The variable that makes a program that links this library a fork server: before its `main`, and before its Swift runtime does
+/// anything, it answers its process id on descriptor 3 (or exits: it cannot be one, because it has threads already or a kernel that does
+/// not say where the C library keeps thread ids), then reads requests there. Each is two u32, the count of bytes that follow and that of the
+/// i32 core numbers they begin with (none: all cores), then the working directory (empty: as it is) and variables `NAME=value`, each
+/// ended by a zero byte. Three descriptors come with the first byte: the child's socket, its output and its error output. The answer is an
+/// i32, the child's process id or a negative errno. The child is a child of the fork server's parent and ends with it; it leads a session of
+/// its own and goes on to `main`, with the fork server's arguments.
+#define SL_FORK_SERVER "SWIFTLET_FORK_SERVER"
 /// Ignores SIGPIPE, SIGXFSZ (the writing call fails instead) and the terminal's signals: the engine ends by end of file, not by Ctrl-C.
 void sl_ignore_terminal_signals(void);
 /// Raises the soft limit of open descriptors to the hard one, for this process; what it spawns gets the limit it had.

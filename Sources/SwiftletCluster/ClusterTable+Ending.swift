@@ -102,6 +102,13 @@ extension ClusterTable {
         }
     }
 
+    /// From now on jobs wait for what the client could have waited for itself.
+    mutating func startDetaching() {
+        (isDetaching, isHurried) = (true, true)
+        guard limits.foreignJobsVanish else { return }
+        for id in entries.keys.sorted(by: { $0.rawValue < $1.rawValue }) { consider(id) }
+    }
+
     /// When everything that can be queued is queued, the client may go.
     mutating func detachIfDone(into actions: inout [ClusterAction]) {
         guard isDetaching, !hasDetached, looking == 0, batches.isEmpty, groupOrder.isEmpty else { return }

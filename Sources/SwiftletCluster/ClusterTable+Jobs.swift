@@ -50,7 +50,7 @@ extension ClusterTable {
     mutating func appeared(_ id: EntryID, _ end: EntryEnd, into actions: inout [ClusterAction]) {
         guard let entry = entries[id], entry.state.canAppear else { return }
         // Jobs that wait for this one want it to end well, not to go away.
-        if limits.sharesArrays, readers[id]?.isEmpty ?? true, case .queued(let job) = entry.state, job.index != nil {
+        if entry.isShared, readers[id]?.isEmpty ?? true, case .queued(let job) = entry.state {
             actions.append(.jobIsDone(job))
         }
         switch end {
@@ -82,7 +82,7 @@ extension ClusterTable {
         if entries.isEmpty {
             nextCheck = nil
         } else if let due = nextCheck, due <= now {
-            let watched = entries.filter { isWatched($0.value.state) }.keys.sorted { $0.rawValue < $1.rawValue }
+            let watched = entries.filter { isWatched($0.value) }.keys.sorted { $0.rawValue < $1.rawValue }
             if !watched.isEmpty { actions.append(.check(watched)) }
             nextCheck = now.advanced(by: max(limits.checkInterval, UInt64(watched.count) * Self.checkCost))
         } else if nextCheck == nil {
@@ -101,10 +101,10 @@ extension ClusterTable {
     }
 
     /// Whether nobody tells us when its outcome is there.
-    private func isWatched(_ state: State) -> Bool {
-        switch state {
+    private func isWatched(_ entry: Entry) -> Bool {
+        switch entry.state {
         case .foreign, .missing: true
-        case .queued: limits.queryInterval != nil
+        case .queued: limits.queryInterval != nil || entry.isShared
         case .looking, .blocked, .gathering, .queueing, .notQueued: false
         }
     }

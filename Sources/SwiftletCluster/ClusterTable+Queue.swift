@@ -95,6 +95,7 @@ extension ClusterTable {
         for (id, job) in zip(members, ids) {
             guard entries[id]?.state == .queueing(batch) else { continue }
             entries[id]!.state = .queued(job)
+            entries[id]!.isShared = limits.sharesArrays && members.count > 1
             jobs[job] = id
             if entries[id]!.tasks.isEmpty {
                 dropIfUnwanted(id, into: &actions)

@@ -72,6 +72,7 @@ extension ClusterTable {
         var dependencies: [JobID] = []
         for input in entry.inputs {
             guard let source = entries[input] else { continue }  // it has ended
+            if limits.foreignJobsVanish, !isDetaching, case .foreign = source.state { return }
             guard limits.hasDependencies, let job = source.state.job else { return }
             dependencies.append(job)
         }

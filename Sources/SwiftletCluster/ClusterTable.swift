@@ -23,6 +23,8 @@ public struct ClusterTable {
         var tasks: [TaskID]
         var state = State.looking
         var isRunning = false
+        /// Another job of its batch may run it.
+        var isShared = false
     }
 
     enum State: Equatable {
@@ -104,7 +106,7 @@ public struct ClusterTable {
         case .refused(let batch, let refusal): refused(batch, refusal, at: now, into: &actions)
         case .jobs(let answer, let isAnswer): heard(answer, isAnswer: isAnswer, at: now, into: &actions)
         case .limits(let new): limits = new
-        case .detach: (isDetaching, isHurried) = (true, true)
+        case .detach: startDetaching()
         case .shutdown(let cancelWaiting): shutdown(cancelWaiting: cancelWaiting, into: &actions)
         case .timePassed: break
         }

@@ -50,10 +50,13 @@ public struct JobLimits: Hashable, Sendable {
     public var areKnown = true
     /// Jobs can wait for other jobs. Otherwise a call is queued when its inputs have ended.
     public var hasDependencies: Bool
-    /// The most calls of one batch; 1: no arrays.
+    /// The most calls of one batch; 1: no arrays, and no batches.
     public var arraySize: Int
-    /// An element of an array may run the call of another one, which is then told `isDone`.
+    /// A job of a batch may run the call of another one, which is then told `isDone`.
     public var sharesArrays: Bool
+    /// Jobs of other clients may be taken out of the queue when their calls are done: nothing depends on them while this client
+    /// can wait for the calls itself.
+    public var foreignJobsVanish: Bool
     /// The most jobs in the queue at a time.
     public var jobs: Int
     /// Its jobs go on when the client has left.
@@ -68,8 +71,8 @@ public struct JobLimits: Hashable, Sendable {
     public var gathering: UInt64
 
     public init(
-        system: String, hasDependencies: Bool = true, arraySize: Int = 1000, sharesArrays: Bool = false, jobs: Int = .max,
-        outlivesClient: Bool = true,
+        system: String, hasDependencies: Bool = true, arraySize: Int = 1000, sharesArrays: Bool = false,
+        foreignJobsVanish: Bool = false, jobs: Int = .max, outlivesClient: Bool = true,
         queryInterval: UInt64? = 30_000_000_000, checkInterval: UInt64 = 1_000_000_000, visibleWithin: UInt64 = 90_000_000_000,
         gathering: UInt64 = 50_000_000
     ) {
@@ -77,6 +80,7 @@ public struct JobLimits: Hashable, Sendable {
         self.hasDependencies = hasDependencies
         self.arraySize = arraySize
         self.sharesArrays = sharesArrays
+        self.foreignJobsVanish = foreignJobsVanish
         self.jobs = jobs
         self.outlivesClient = outlivesClient
         self.queryInterval = queryInterval

@@ -143,6 +143,37 @@ import Testing
         #expect(trace.handle(.jobs([JobID(1): .running], isAnswer: true)).contains(.started(TaskID(1))))
     }
 
+    /// Another job of the batch may have run it, which nobody tells.
+    @Test func callsOfABatchAreWatchedAndTheSystemHearsWhichAreDone() {
+        var trace = ClusterTrace { ($0.queryInterval, $0.sharesArrays) = (nil, true) }
+        _ = trace.queue(1)
+        _ = trace.claim(2)
+        _ = trace.claim(3)
+        let batch = BatchID(2)
+        #expect(trace.after(50) == [.submit(2, [2, 3])])
+        _ = trace.handle(.queued(batch, [JobID(2), JobID(3)]))
+        #expect(trace.after(1000) == [.check([EntryID(2), EntryID(3)])])
+        #expect(
+            trace.handle(.appeared(EntryID(2), .value)) == [.jobIsDone(JobID(2)), .ended(2, .value), .close(EntryID(2))])
+        _ = trace.claim(4, inputs: [3])
+        #expect(!trace.handle(.appeared(EntryID(3), .value)).contains(.jobIsDone(JobID(3))))
+        #expect(!trace.handle(.appeared(EntryID(1), .value)).contains(.jobIsDone(JobID(1))))
+    }
+
+    /// Who queued it may find its call done by another job.
+    @Test func nothingDependsOnAForeignJobThatMayVanishUntilTheClientLeaves() {
+        var trace = ClusterTrace { ($0.queryInterval, $0.foreignJobsVanish) = (nil, true) }
+        for input in [1, 2] as [UInt64] {
+            _ = trace.submit(input)
+            _ = trace.handle(.looked(EntryID(UInt32(input)), .taken(JobID(input))))
+            _ = trace.claim(input + 2, inputs: [input])
+        }
+        #expect(trace.after(50) == [])
+        #expect(trace.handle(.appeared(EntryID(1), .value)) == [.ended(1, .value), .close(EntryID(1)), .submit(1, [3])])
+        _ = trace.handle(.queued(BatchID(1), [JobID(3)]))
+        #expect(trace.handle(.detach) == [.submit(2, [4], dependencies: [2])])
+    }
+
     /// Its job starts when the input's has ended, which may be before the input's outcome has been read.
     @Test func aDependantThatRunsFailsWithTheErrorOfItsInput() {
         var trace = ClusterTrace { $0.queryInterval = nil }

@@ -21,6 +21,30 @@ import Testing
         #expect(jobs.spec(call, directives, after: []).duration == 5)
     }
 
+    @Test func theFirstJobsOfABatchAreToldOfAllItsCalls() {
+        for count in [2, 5, 32, 33, 100] {
+            let calls = (0..<count).map { JobCall(key: "\($0)", function: "f", path: "/d/\($0)", command: [], tasks: []) }
+            var told: Set<String> = []
+            for index in 0..<((count + FluxCallJobs.share - 1) / FluxCallJobs.share) {
+                let others = FluxCallJobs.others(index, in: calls)
+                #expect(others.count <= FluxCallJobs.share && !others.contains("\(index)"))
+                told.formUnion(others + ["\(index)"])
+            }
+            #expect(told.count == count)
+        }
+    }
+
+    @Test func aJobThatIsToldOfOthersStartsOnlyWhereSomethingIsLeftToDo() {
+        let spec = jobs.spec(call, Attributes(), after: [], others: ["a", "b"])
+        #expect(spec.command.prefix(2) == ["/bin/sh", "-c"])
+        #expect(spec.command[2].contains("exec python job.py '/data/my cache' --shared"))
+        #expect(spec.command.suffix(4) == ["/data/my cache", "k", "a", "b"])
+        var directives = Attributes()
+        #expect(FluxCallJobs.areShared(directives))
+        directives[integer: "cores"] = 2
+        #expect(!FluxCallJobs.areShared(directives))
+    }
+
     @Test func onlyATaskOfFluxsLooksWhetherFluxIsThere() {
         var directives = Attributes()
         func looks() -> Bool {

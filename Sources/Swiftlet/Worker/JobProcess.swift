@@ -7,7 +7,8 @@ import SwiftletModel
 import SwiftletStore
 
 /// What the program does as a batch job: reads the task of an entry, has a worker below it run it, and writes the outcome, also when that
-/// worker dies. Its arguments: the build, the cache directory, the key (or `--element INDEX`, with the keys on the standard input).
+/// worker dies. Its arguments: the build, the cache directory, the key (or `--element INDEX`, with the keys on the standard
+/// input; or `--shared`, the key, and others, whose tasks have jobs of their own).
 struct JobProcess {
     /// Exit statuses of a job that has written no outcome.
     private enum Failure {
@@ -36,6 +37,7 @@ struct JobProcess {
             while let line = readLine() { keys.append(line) }
             key = arguments.dropFirst(3).first.flatMap { Int($0) }.flatMap { keys.indices.contains($0) ? keys[$0] : nil }
         }
+        if key == "--shared" { key = arguments.dropFirst(3).first }
         guard let key else { return nil }
         place = EntryPlace(directory: arguments[1], key: key)
     }

@@ -12,8 +12,27 @@ struct FluxCallJobs: Sendable {
     /// How MPI ranks find each other; nil: Flux's default.
     var pmi: String?
 
-    func spec(_ call: JobCall, _ directives: Attributes, after dependencies: [JobID]) -> Jobspec {
-        var spec = Jobspec(command: call.command)
+    /// How many calls of its batch a job is told of.
+    static let share = 32
+
+    /// Whether jobs with these directives run each other's calls. Instances and a user's script have one each.
+    static func areShared(_ directives: Attributes) -> Bool {
+        directives[text: "submission_template"] == nil && directives[integer: "nesting"] != 1
+            && directives[integer: "cores"] ?? 1 == 1
+    }
+
+    /// The calls of its batch that the job of `calls[index]` may run beside its own: each job has others first, and the first
+    /// few jobs have all of them.
+    static func others(_ index: Int, in calls: [JobCall]) -> [String] {
+        let begin = calls.count <= share ? index : index * share
+        return (0..<min(share, calls.count)).map { (begin + $0) % calls.count }.filter { $0 != index }.map { calls[$0].key }
+    }
+
+    /// - Parameter others: keys of calls that the job may run, too.
+    func spec(
+        _ call: JobCall, _ directives: Attributes, after dependencies: [JobID], others: [String] = []
+    ) -> Jobspec {
+        var spec = Jobspec(command: others.isEmpty ? call.command : Self.sharing(call, others))
         spec.name = call.function
         spec.directory = directory
         spec.environment = environment.compactMap { FluxEnvironment.variable($0) }
@@ -40,6 +59,22 @@ struct FluxCallJobs: Sendable {
             spec.environment.append((name: "SWIFTLET_ENDS_WITH_PARENT", value: "1"))
         }
         return spec
+    }
+
+    /// The command of a job that may run others' calls. Others may have run all of them: then nothing has to be started to find
+    /// that out.
+    private static func sharing(_ call: JobCall, _ others: [String]) -> [String] {
+        let program = call.command.dropLast().map(ShellWord.quoted).joined(separator: " ")
+        let script = """
+            left() {
+            test -e "$0/$1.outcome" && ! test -e "$0/$1.task" || return 0
+            for key; do test -e "$0/$key.task" && ! test -e "$0/$key.run" && return 0; done
+            return 1
+            }
+            if left "$@"; then exec \(program) --shared "$@"; fi
+            """
+        let directory = call.command.dropLast().last ?? ""
+        return ["/bin/sh", "-c", script, directory, call.key] + others
     }
 
     /// A call as a script of the user's, which `flux batch` makes an instance.

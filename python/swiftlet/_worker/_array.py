@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An element of a job array: its own call, and then calls of elements that have not started yet.
+"""An element of a job array, or one of equal jobs: its own call, and then calls of elements that have not
+started yet.
 
 All calls of an array ask for the same, so an element whose own call was short may run others' in the job it
 has, instead of giving it back and letting the scheduler start the next. Who runs a call says so in a file
@@ -84,6 +85,8 @@ def _run_taken(directory: str, key: str, index: int, step: Sequence[str]) -> Non
         return
     if _has_ended(directory, key):  # in between
         return _unmark(directory, key)
+    import cloudpickle  # noqa: F401  once for several calls, which are forked
+
     if "SLURM_ARRAY_TASK_ID" in os.environ:
         os.environ["SLURM_ARRAY_TASK_ID"] = str(index)
     _run_marked(directory, key, step)
@@ -98,7 +101,7 @@ def _run_marked(directory: str, key: str, step: Sequence[str]) -> int:
     signal.signal(signal.SIGALRM, show_life)
     signal.setitimer(signal.ITIMER_REAL, REFRESH, REFRESH)
     try:
-        return _job.run(directory, key, step)
+        return _job.run(directory, key, step, lambda: _unmark(directory, key))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _unmark(directory, key)
@@ -110,7 +113,7 @@ def _mark(directory: str, key: str) -> bool:
     A job that was put back into the queue finds its own mark.
     """
     path = os.path.join(directory, key) + _MARK
-    name = os.environ.get("SLURM_JOB_ID", str(os.getpid()))
+    name = os.environ.get("SLURM_JOB_ID") or os.environ.get("FLUX_JOB_ID") or str(os.getpid())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

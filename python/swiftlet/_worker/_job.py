@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -11,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from swiftlet import _entries
@@ -37,8 +38,13 @@ _FIRST_DEAD = re.compile(rb"task rank (\d+) on host (\S+) failed \((?:Exit (\d+)
 """What ``flux run`` says of the rank that ended the others."""
 
 
-def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
-    """Runs the call of an entry, its ranks by the command ``step``. The exit status of the job."""
+def run(
+    directory: str, key: str, step: Sequence[str] = (), given_up: Callable[[], object] = lambda: None
+) -> int:
+    """Runs the call of an entry, its ranks by the command ``step``. The exit status of the job.
+
+    When the job is ended meanwhile ``given_up`` is called, after the call was: it may be run again.
+    """
     try:
         task = _entries_in_time(directory, key, TASK)
     except FileNotFoundError:
@@ -57,6 +63,7 @@ def run(directory: str, key: str, step: Sequence[str] = ()) -> int:
         return 0
     _set_threads(task.header.get("resources", {}))
     call = StepCall(directory, key, task, step) if step else Call(directory, task)
+    call.given_up = given_up
     call.wait()
     if call.is_withdrawn:
         sys.stderr.write(f"swiftlet: the task of {os.path.join(directory, key)} was taken back\n")
@@ -114,6 +121,12 @@ def _set_threads(resources: dict[str, Any]) -> None:
             os.environ.setdefault(name, "1")
 
 
+@functools.cache
+def _system() -> int | None:
+    """The process that started this one, if it has to be there as long as this one."""
+    return os.getppid() if os.environ.pop(ENDS_WITH_PARENT, None) else None
+
+
 class Call:
     """The call's process: started at once, waited for by ``wait``."""
 
@@ -121,6 +134,7 @@ class Call:
         resources = task.header.get("resources", {})
         self._task = _entries.path_of(directory, task.header["key"], TASK)
         self.is_withdrawn = False
+        self.given_up: Callable[[], object] = lambda: None
         self.limit: float | None = resources.get("time_limit")
         self.start = time.time()
         self.end = self.start
@@ -130,7 +144,7 @@ class Call:
         self.stderr = b""
         self._result = bytearray()
         _process.become_subreaper()
-        self._parent = os.getppid() if os.environ.pop(ENDS_WITH_PARENT, None) else None
+        self._parent = _system()
         result_read, result_write = os.pipe()
         error_read, error_write = os.pipe()
         parent = os.getpid()
@@ -246,13 +260,17 @@ class Call:
 
     def _terminated(self, number: int, _: object) -> None:
         """The job itself is ended: so is the call, without an outcome, for it may be run again."""
-        self._signal(signal.SIGKILL)
+        self._give_up()
         os._exit(128 + number)
+
+    def _give_up(self) -> None:
+        self._signal(signal.SIGKILL)
+        _process.end_children(within=math.inf)
+        self.given_up()
 
     def _end_without_system(self) -> NoReturn:
         """Who started the job was killed: nobody could end the call any more, and it may be run again."""
-        self._signal(signal.SIGKILL)
-        _process.end_children(within=math.inf)
+        self._give_up()
         sys.stderr.write("swiftlet: the system that had started this job is gone\n")
         os._exit(ORPHANED)
 

@@ -45,7 +45,10 @@ extension Scheduler {
         switch outcome {
         case .value, .error, .timeLimit: break
         case .cancelled(let origin): tasks[place].origin = origin ?? id
-        case .inputFailed(let origin): tasks[place].origin = origin
+        case .inputFailed(let origin):
+            tasks[place].origin = origin
+            // What it left behind says why, also to dependants that are submitted later.
+            if let place = tasksByID[origin.rawValue] { tasks[place].needed += 1 }
         case .lost, .refused: details[id] = outcome
         }
         if !deaths.isEmpty { deaths[id] = nil }
@@ -152,5 +155,9 @@ extension Scheduler {
         if !details.isEmpty { details[task.id] = nil }
         tasksByID.remove(task.id.rawValue)
         tasks.remove(place)
+        if task.state == .inputFailed, let origin = tasksByID[task.origin.rawValue] {
+            tasks[origin].needed -= 1
+            forgetIfUnused(origin, into: &actions)
+        }
     }
 }

@@ -43,7 +43,7 @@ struct TaskRecord {
     var requestClass: Int32
     /// Inputs that have not ended.
     var missing: Int32 = 0
-    /// Unfinished tasks that need its value.
+    /// Unfinished tasks that need its value, and ended ones whose first cause it is.
     var needed: Int32 = 0
     /// How often a call was begun.
     var attempts: UInt32 = 0

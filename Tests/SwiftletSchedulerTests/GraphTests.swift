@@ -32,6 +32,17 @@ import Testing
         #expect(trace.submit(4, needs: 3) == over(4, cause))
     }
 
+    @Test func whyAChainEndedIsKeptWhileSomethingCanDependOnIt() {
+        var trace = Trace.warm(1)
+        _ = trace.submit(1)
+        _ = trace.submit(2, needs: 1)
+        _ = trace.ends(1, on: 1, failed: true)
+        #expect(trace.release(1) == [])
+        #expect(trace.submit(3, needs: 2) == over(3, .inputFailed(origin: TaskID(1))))
+        #expect(trace.release(2) == [])
+        #expect(trace.release(3) == [.dropValue(TaskID(1))])
+    }
+
     @Test func aCancelledInputCancelsItsDependants() {
         var trace = Trace.warm(0)
         _ = trace.submit(1)

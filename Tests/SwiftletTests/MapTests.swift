@@ -5,6 +5,27 @@ import Testing
 @testable import TestProgram
 
 @Suite struct MapTests {
+    /// Closures that are written on an actor are its own, and so is what they use: elsewhere the lazy ones stop the program.
+    @Test @MainActor func tasksAreMadeOnTheActorThatIterates() async throws {
+        for order in [ResultOrder.input, .completion] {
+            var made = 0
+            let count: @MainActor (Int) -> Int = { number in
+                made += 1
+                return number
+            }
+            let squares = try await withExecutor(warm) { executor in
+                var squares: Set<Int> = []
+                for try await square in executor.map((0..<5).lazy.map { count($0) }, order: order, { Square(number: count($0)) })
+                {
+                    squares.insert(square)
+                }
+                return squares
+            }
+            #expect(squares == [0, 1, 4, 9, 16])
+            #expect(made == 10)
+        }
+    }
+
     @Test func valuesComeInTheOrderOfTheInputs() async throws {
         try await withExecutor(warm) { executor async throws in
             var squares: [Int] = []

@@ -46,7 +46,7 @@ public struct Executor: Sendable {
 }
 
 /// Gives `body` an executor and ends it afterwards: submitted tasks end first; where `body` throws or is cancelled they are
-/// cancelled. No process is left when this returns.
+/// cancelled. No process is left when this returns. `body` runs on the actor of whoever calls this, and may use what is that actor's.
 ///
 /// ```swift
 /// let mean = try await withExecutor(.singleNode(maxCores: 4)) { executor in
@@ -55,7 +55,7 @@ public struct Executor: Sendable {
 /// ```
 ///
 /// - Throws: what `body` throws, or ``TaskError`` where the configuration makes no sense.
-public func withExecutor<Result>(
+public nonisolated(nonsending) func withExecutor<Result>(
     _ configuration: ExecutorConfiguration, _ body: (Executor) async throws -> Result
 ) async throws -> Result {
     ProcessRole.requireProgram()

@@ -48,8 +48,9 @@ public struct TaskMap<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
     public struct AsyncIterator: AsyncIteratorProtocol {
         var outcomes: TaskOutcomes<Inputs, T>.AsyncIterator
 
-        public mutating func next() async throws -> T.Output? {
-            guard let (_, result) = try await outcomes.next() else { return nil }
+        /// Makes tasks, and runs the iterator of the inputs, on the actor of whoever iterates.
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> T.Output? {
+            guard let (_, result) = try await outcomes.next(isolation: actor) else { return nil }
             do { return try result.get() } catch {
                 outcomes.stop()
                 throw error
@@ -81,8 +82,12 @@ public struct TaskOutcomes<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
             inputs = source.inputs.makeIterator()
         }
 
+        /// Makes tasks, and runs the iterator of the inputs, on the actor of whoever iterates: they may use what is that actor's.
+        ///
         /// - Throws: what making or submitting a task throws, `CancellationError`, and ``TaskError`` (`refused`) for a limit below 1.
-        public mutating func next() async throws -> (input: Inputs.Element, result: Result<T.Output, TaskError>)? {
+        public mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async throws -> (input: Inputs.Element, result: Result<T.Output, TaskError>)? {
             do {
                 if source.limit < 1 { throw TaskError(.refused, "limit is \(source.limit); a map needs at least 1") }
                 try Task.checkCancellation()
@@ -100,7 +105,7 @@ public struct TaskOutcomes<Inputs: Sequence, T: RemoteTask>: AsyncSequence {
                 stop()
                 throw error
             }
-            guard let (input, handle) = await window.take(source.order) else { return nil }
+            guard let (input, handle) = await window.take(source.order, isolation: actor) else { return nil }
             return (input, await handle.result)
         }
 
@@ -132,7 +137,7 @@ private final class Window<Input, Output: Codable & Sendable> {
     }
 
     /// Waits for the next in that order; nil where there is none.
-    func take(_ order: ResultOrder) async -> (Input, TaskHandle<Output>)? {
+    func take(_ order: ResultOrder, isolation actor: isolated (any Actor)?) async -> (Input, TaskHandle<Output>)? {
         guard !handles.isEmpty else { return nil }
         switch order.kind {
         case .input:

@@ -87,6 +87,25 @@ int sl_pipe(int out[2]) { return pipe2(out, O_CLOEXEC); }
 
 int sl_memory_file(void) { return memfd_create("swiftlet", MFD_CLOEXEC); }
 
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+int sl_sealed_memory(size_t size) {
+  int fd = memfd_create("swiftlet-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return -1;
+  if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, SIZE_SEALS) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+void *sl_map_sealed(int fd, size_t size) {
+  struct stat status;
+  int seals = fcntl(fd, F_GET_SEALS);
+  if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS) return NULL;
+  if (fstat(fd, &status) != 0 || (size_t)status.st_size != size) return NULL;
+  void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+
 int sl_set_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
   return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);

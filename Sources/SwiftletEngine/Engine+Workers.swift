@@ -166,10 +166,18 @@ extension Engine {
             if flux != nil { runsInFlux(worker.id) }
             worker.step = attributes[text: "step"]
         case .segment, .seal, .free: try segmentFrame(header, &reader, from: worker.peer)
+        case .board: try takeBoard(of: worker)
         case .toRanks:
             worker.ranks?.pass(body, to: Int(clamping: header.id), all: header.flags & RankSwitch.all != 0)
         default: throw WireError("unexpected frame of type \(header.type) from a worker")
         }
+    }
+
+    private func takeBoard(of worker: Worker) throws {
+        let descriptor = try worker.peer.link.takeDescriptors(1)[0]
+        defer { closeDescriptor(descriptor) }
+        guard let board = Board(descriptor: descriptor) else { throw WireError("the worker's board is none") }
+        (worker.peer.link as? SocketLink)?.attach(board)
     }
 
     /// INIT_FAILED: with the error of the init function, or in words why the worker is none.

@@ -191,6 +191,7 @@ public final class Engine {
             attributes[integer: "pid"] = Int(getpid())
             attributes[integer: "origin"] = Int(peer.origin)
             if !peer.takesSegments { attributes[integer: "segments"] = 0 }
+            if peer !== client, peer.link is SocketLink { attributes[integer: "board"] = 1 }
             attributes.write(to: &bytes)
         }
         if budgetLevel > 0 { peer.link.send(.budget, id: UInt64(budgetLevel)) }

@@ -37,6 +37,8 @@ public final class WorkerChannel {
     private var waiting = Fifo<Message>()
     /// What other ranks have answered through the engine; nil: the rank is gone.
     private var answers: [(rank: Int, answer: Answer?)] = []
+    /// The engine takes a board.
+    private var takesBoard = false
     /// When the last message was handed out.
     private var begun: UInt64 = 0
 
@@ -104,7 +106,10 @@ public final class WorkerChannel {
         return waiting.next()
     }
 
-    public func ready() { channel.send { $0.append(frame: .ready, id: 0) } }
+    public func ready() {
+        if takesBoard { channel.offerBoard() }
+        channel.send { $0.append(frame: .ready, id: 0) }
+    }
 
     /// Nothing can be run here; `error` says why.
     public func cannotPrepare(_ error: [UInt8]) {
@@ -148,6 +153,7 @@ public final class WorkerChannel {
         switch FrameType(rawValue: header.type) {
         case .hello:
             guard header.id == protocolVersion else { exit(86) }
+            takesBoard = try body.withUnsafeBytes { try Attributes(body: $0) }[integer: "board"] == 1
         case .blob: waiting.append(.blob(header.id, body))
         case .forget: waiting.append(.forget(header.id))
         case .initialize: waiting.append(try Self.initialize(header, body))

@@ -45,6 +45,14 @@ public final class EventLoop {
     /// What somebody does who takes a turn through the gate. Set before `run`.
     var visit: (() -> Void)?
 
+    /// Links with boards.
+    private var watched: [SocketLink] = []
+    /// Who writes to a board need not wake the loop: it looks before it waits.
+    private var isLooking = false
+    /// The next turn looks at the boards, and whether the last one that did found anything.
+    private var looksNext = false
+    private var lookFoundAny = true
+
     /// The number of the turn at hand.
     public private(set) var turn: UInt64 = 0
 
@@ -82,6 +90,14 @@ public final class EventLoop {
         guard let registration = registrations.removeValue(forKey: token) else { return }
         _ = sl_poll_remove(poll, registration.descriptor)
     }
+
+    /// From now on the link's board is looked at.
+    func watch(_ link: SocketLink) {
+        watched.append(link)
+        link.setLooking(isLooking)
+    }
+
+    func unwatch(_ link: SocketLink) { watched.removeAll { $0 === link } }
 
     /// Calls `action` once after so many nanoseconds, unless `cancel` comes first.
     @discardableResult
@@ -134,19 +150,48 @@ public final class EventLoop {
 
     private func takeTurn(_ ready: ArraySlice<sl_ready>) {
         turn += 1
-        for order in [Order.early, .normal] {
-            for event in ready where registrations[event.token]?.order == order {
-                registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))
-            }
+        handle(ready, .early)
+        if looksNext {
+            looksNext = false
+            lookFoundAny = false
+            for link in watched where link.lookAtBoard() { lookFoundAny = true }
         }
+        handle(ready, .normal)
         for action in timers.due(at: sl_monotonic_ns()) { action() }
+    }
+
+    private func handle(_ ready: ArraySlice<sl_ready>, _ order: Order) {
+        for event in ready where registrations[event.token]?.order == order {
+            registrations[event.token]?.handler.ready(Readiness(rawValue: event.events))
+        }
     }
 
     /// Finishes the turn; nil where the loop was stopped.
     private func nextPause() -> Pause? {
         if running { finishTurn() }
         guard running else { return nil }
-        return Pause(gathering: gathering(), timeout: timeout())
+        let gathering = gathering()
+        // Events gather, and the next turn looks for them without being woken. Where it finds nothing the loop waits as ever.
+        if gathering > 0, !watched.isEmpty, lookFoundAny || !isLooking {
+            setLooking(true)
+            looksNext = true
+            return Pause(gathering: gathering, timeout: 0)
+        }
+        // What is pinned until now was not said aloud; from now on it is.
+        if setLooking(false), watched.contains(where: { $0.boardHasNews }) {
+            looksNext = true
+            return Pause(gathering: 0, timeout: 0)
+        }
+        return Pause(gathering: gathering, timeout: timeout())
+    }
+
+    /// Whether that is a change.
+    @discardableResult
+    private func setLooking(_ looks: Bool) -> Bool {
+        guard looks != isLooking else { return false }
+        isLooking = looks
+        for link in watched { link.setLooking(looks) }
+        return true
     }
 
     /// Makes `run` return after the turn in which it is called.

@@ -18,6 +18,9 @@ final class InboundBuffer {
 
     func filled(_ count: Int) { end += count }
 
+    /// Every byte was part of a frame that has been handed out.
+    var isEmpty: Bool { start == end }
+
     /// Adds bytes that came by another way than `space()`.
     func append(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes

@@ -18,6 +18,12 @@ public final class SocketLink: Link, EventHandler {
     private var streamPosition: UInt64 = 0
     private var waitsForWriting = false
 
+    /// Where the other end also leaves frames, and what was taken from it.
+    private var board: Board?
+    private var pinned: InboundBuffer?
+    /// Bytes of frames handled that came over the socket, but for nudges.
+    private var heard: UInt64 = 0
+
     /// Takes over a connected socket.
     public init(descriptor: Int32, loop: EventLoop) {
         self.descriptor = descriptor
@@ -52,6 +58,38 @@ public final class SocketLink: Link, EventHandler {
 
     public override var carriesDescriptors: Bool { true }
 
+    /// From now on the other end may pin frames to `board` while the loop looks.
+    public func attach(_ board: Board) {
+        guard self.board == nil, !isClosed else { return }
+        self.board = board
+        pinned = InboundBuffer()
+        board.told = streamPosition
+        loop.watch(self)
+    }
+
+    /// The loop looks at the board before it waits.
+    func setLooking(_ looks: Bool) { board?.isLookedAt = looks }
+
+    /// Whether frames are pinned that have not been handled.
+    var boardHasNews: Bool { board?.hasNews ?? false }
+
+    /// Handles what is pinned; whether that was anything.
+    @discardableResult
+    func lookAtBoard() -> Bool {
+        guard !isClosed, let board, let pinned, board.hasNews else { return false }
+        do {
+            try board.take(into: pinned)
+            try pinned.frames { header, body in
+                guard !isClosed else { return }
+                try onFrame(header, body)
+            }
+            guard pinned.isEmpty else { throw WireError("a frame on the worker's board is not whole") }
+        } catch {
+            closed(because: "\(error)")
+        }
+        return true
+    }
+
     public override func receiveEverything() { receive(atMost: .max) }
 
     private func receive(atMost limit: Int) {
@@ -66,8 +104,12 @@ public final class SocketLink: Link, EventHandler {
                 received.append(contentsOf: UnsafeBufferPointer(start: pointer, count: Int(descriptorCount)))
                 return count
             }
+            let failure = errno
+            // What is pinned was said before what came by the socket, if that did not bring it already.
+            lookAtBoard()
+            guard !isClosed else { return }
             if count < 0 {
-                if errno != EAGAIN { closed(because: errno == ECONNRESET ? nil : String(cString: strerror(errno))) }
+                if failure != EAGAIN { closed(because: failure == ECONNRESET ? nil : String(cString: strerror(failure))) }
                 return
             }
             if count == 0 { return closed(because: nil) }
@@ -75,12 +117,14 @@ public final class SocketLink: Link, EventHandler {
             inbound.filled(count)
             do {
                 try inbound.frames { header, body in
-                    guard !isClosed else { return }
+                    guard !isClosed, header.type != FrameType.nudge.rawValue else { return }
+                    heard += UInt64(FrameHeader.size + body.count)
                     try onFrame(header, body)
                 }
             } catch {
                 return closed(because: "\(error)")
             }
+            board?.heard = heard
             if count < space.count { return }
         }
     }
@@ -126,6 +170,7 @@ public final class SocketLink: Link, EventHandler {
         }
         sent += count
         streamPosition += UInt64(count)
+        board?.told = streamPosition
         return true
     }
 
@@ -143,6 +188,8 @@ public final class SocketLink: Link, EventHandler {
 
     public override func tearDown() {
         loop.unregister(token)
+        if board != nil { loop.unwatch(self) }
+        board = nil
         closeDescriptor(descriptor)
         for descriptor in received { closeDescriptor(descriptor) }
         for attachment in attachments { attachment.descriptors.forEach { closeDescriptor($0) } }

@@ -44,6 +44,8 @@ public enum FrameType: UInt8, Sendable {
 
     case groups = 48
     case worker = 49
+    case board = 50
+    case nudge = 51
 
     case submitEntry = 80
     case leave = 81
@@ -81,7 +83,7 @@ public enum FrameType: UInt8, Sendable {
     /// How many descriptors come with a frame of this type.
     public var descriptors: Int {
         switch self {
-        case .segment: 1
+        case .segment, .board: 1
         case .spawn: 3
         default: 0
         }

@@ -38,6 +38,22 @@ import Testing
         }
     }
 
+    /// What a worker had done is done, though it died in the next call a moment later, and what waited behind that was not begun.
+    @Test func aWorkerThatDiesAmongShortTasksLosesThatOneOnly() async throws {
+        try await withExecutor(warm) { executor async throws in
+            for _ in 0..<10 {
+                let before = try (0..<400).map { try executor.submit(Square(number: $0)) }
+                let crash = try executor.submit(Crash(way: .signal(SIGKILL)))
+                let behind = try (0..<400).map { try executor.submit(Square(number: $0)) }
+                for (number, handle) in (before + behind).enumerated() {
+                    #expect(try await handle.value == (number % 400) * (number % 400))
+                }
+                guard case .failure(let error) = await crash.result else { throw Unexpected(text: "it did not crash") }
+                #expect(error.code == .lost)
+            }
+        }
+    }
+
     @Test func aTrapIsLostWithWhatTheRuntimeSaid() async throws {
         var configuration = fresh
         configuration.environment = ["SWIFT_BACKTRACE": "enable=no"]

@@ -43,6 +43,13 @@ int sl_pipe(int out[2]);
 
 /// An empty file in memory that other processes can map.
 int sl_memory_file(void);
+/// A file of zeros in memory that keeps its size for ever; -1 where there is none.
+int sl_sealed_memory(size_t size);
+/// Maps such a file of just that size, shared; NULL where it is none: who maps it cannot be hurt by its other end.
+void *sl_map_sealed(int fd, size_t size);
+/// A number in shared memory: all processes see these loads and stores in one order.
+static inline uint64_t sl_load(const void *place) { return __atomic_load_n((const uint64_t *)place, __ATOMIC_SEQ_CST); }
+static inline void sl_store(void *place, uint64_t value) { __atomic_store_n((uint64_t *)place, value, __ATOMIC_SEQ_CST); }
 int sl_set_nonblocking(int fd);
 /// Reads without waiting; descriptors that came along are stored (closed on exec). -1 and errno EAGAIN: nothing there.
 ssize_t sl_receive(int fd, void *buffer, size_t size, int *descriptors, int capacity, int *count);

@@ -9,7 +9,7 @@ import os
 import uuid
 from typing import Any, NamedTuple
 
-from swiftlet import _entries, _job_queues
+from swiftlet import _entries, _job_queues, _lifesign
 
 STALE_AFTER = 120
 """Seconds without a sign of life after which the claim of another host is stale."""
@@ -76,8 +76,8 @@ def _job(claim: dict[str, Any], backend: str | None) -> Job | None:
 
 def is_alive(claim: dict[str, Any], path: str, modified: float) -> bool:
     """Whether the process that made a claim lives, as far as can be seen from here."""
-    if claim.get("boot") == _boot():
-        return _start_time(int(claim["pid"])) == claim.get("start")
+    if claim.get("boot") == _lifesign.host():
+        return _lifesign.start_time(int(claim["pid"])) == claim.get("start")
     probe = os.path.join(os.path.dirname(path), f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
     try:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -88,20 +88,3 @@ def is_alive(claim: dict[str, Any], path: str, modified: float) -> bool:
         with contextlib.suppress(OSError):
             os.unlink(probe)
     return now - modified <= STALE_AFTER
-
-
-def _boot() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])

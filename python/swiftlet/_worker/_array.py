@@ -11,6 +11,7 @@ too: nothing runs twice, and nothing is lost when somebody else's job dies.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -18,8 +19,9 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from swiftlet import _entries
+from swiftlet import _entries, _lifesign
 from swiftlet._worker import _job
 
 SHORT = 3.0
@@ -34,7 +36,7 @@ WHOLE_OF_UNKNOWN = 2.0
 REFRESH = 10.0
 """How often who runs a call of somebody else's says that it is alive, in seconds."""
 STALE = 60.0
-"""Without a sign of life for so many seconds it is dead."""
+"""Without a sign of life for so many seconds it is dead, where nobody can see that at once."""
 _MARK = ".run"
 
 
@@ -114,17 +116,32 @@ def _mark(directory: str, key: str) -> bool:
     """
     path = os.path.join(directory, key) + _MARK
     name = os.environ.get("SLURM_JOB_ID") or os.environ.get("FLUX_JOB_ID") or str(os.getpid())
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
     except FileExistsError:
-        try:
-            with open(path) as file:
-                return file.read() == name
-        except OSError:
+        if _marked(directory, key).get("job") != name:
             return False
+        descriptor = os.open(path, flags | os.O_TRUNC, 0o600)
+    process = os.getpid()
+    who = {
+        "job": name,
+        "boot": _lifesign.host(),
+        "pid": process,
+        "start": _lifesign.start_time(process),
+    }
     with open(descriptor, "w") as file:
-        file.write(name)
+        json.dump(who, file)
     return True
+
+
+def _marked(directory: str, key: str) -> dict[str, Any]:
+    """Who runs the call; empty if that cannot be read (yet)."""
+    try:
+        with open(os.path.join(directory, key) + _MARK) as file:
+            return dict(json.load(file))
+    except (OSError, ValueError):
+        return {}
 
 
 def _unmark(directory: str, key: str) -> None:
@@ -139,7 +156,12 @@ def _has_ended(directory: str, key: str) -> bool:
 
 
 def _is_stale(directory: str, key: str) -> bool:
-    """By the file system's own clock: hosts' clocks differ."""
+    """Whether who runs the call is dead. Of another host that is seen by the file system's own clock: hosts'
+    clocks differ.
+    """
+    who = _marked(directory, key)
+    if who.get("boot") and who["boot"] == _lifesign.host():
+        return bool(_lifesign.start_time(who["pid"]) != who["start"])
     folder = os.path.dirname(os.path.join(directory, key))
     probe = os.path.join(folder, f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
     try:

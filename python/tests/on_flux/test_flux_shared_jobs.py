@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flux_nodes import Instance
-from flux_work import add, dies_by, makes, raises, square, tells_and_opens
+from flux_work import add, dies_by, ends_its_job, makes, raises, square, tells_and_opens
 
 from swiftlet import FluxClusterExecutor, WorkerLostError
 
@@ -93,6 +93,21 @@ def test_a_call_runs_in_its_own_job_when_that_of_another_is_ended(
         assert not is_alive(process)
         go.write_text("done")
         assert long.result(PATIENCE) == "done"
+
+
+def test_a_call_whose_job_is_killed_in_the_job_of_another_runs_in_its_own_at_once(
+    one_at_a_time: Instance, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    with executor(one_at_a_time, tmp_path) as exe:
+        before, lost = exe.submit(square, 2), exe.submit(ends_its_job, str(runs))
+        after = exe.submit(square, 3)
+        assert before.result(PATIENCE) == 4
+        # Where only the age of the mark speaks this takes a minute.
+        with pytest.raises(WorkerLostError, match="signal 9"):
+            lost.result(PATIENCE / 2)
+        assert after.result(PATIENCE) == 9
+    assert runs.read_text() == "xx"
 
 
 def test_a_call_that_runs_in_the_job_of_another_can_be_cancelled(

@@ -78,8 +78,8 @@ def instance() -> FluxInstance:
 
 
 def local_uri(uri: str | None) -> str | None:
-    """A URI as one of a local socket. What is none (``ssh://…``, a job id, ``slurm:…``, ``/`` and ``..`` for
-    the instances around this one) is resolved by the ``flux`` command.
+    """A URI as one of a local socket. What is none (``ssh://…``, ``slurm:…``, the id of a job that is an
+    instance) is resolved by the ``flux`` command.
 
     ``AllocationError`` if that cannot be done.
     """
@@ -90,15 +90,22 @@ def local_uri(uri: str | None) -> str | None:
         raise AllocationError(
             f"FLUX_URI={uri!r} is no local URI, and there is no flux command in PATH that could resolve it"
         )
+    # What is to be resolved is not where to look: a job's id is one of the machine's own instance.
+    environment = {name: value for name, value in os.environ.items() if (name, value) != ("FLUX_URI", uri)}
     answer = subprocess.run(
-        [program, "uri", "--local", uri], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        [program, "uri", "--local", uri],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
     found = answer.stdout.decode(errors="replace").strip()
     if answer.returncode != 0 or not found.startswith("local://"):
         raise AllocationError(
-            f"`flux uri --local {uri}` does not resolve it: "
+            f"FLUX_URI={uri!r} is no local URI, and `flux uri --local {uri}` does not resolve it: "
             f"{answer.stderr.decode(errors='replace').strip() or found}\n"
-            "hint: run this program on a node of that instance"
+            "hint: run this program on a node of the instance, with what `flux uri --local` says there as "
+            "FLUX_URI"
         )
     return found
 

@@ -87,6 +87,26 @@ def test_a_uri_that_only_flux_can_resolve_needs_the_command(monkeypatch: pytest.
         _flux_instance.local_uri("ssh://host/tmp/sock")
 
 
+def test_a_job_id_is_one_of_the_machines_own_instance(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    command = tmp_path / "flux"
+    command.write_text('#!/bin/sh\necho "local://${FLUX_URI:-the-own-instance}"\n')
+    command.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("FLUX_URI", "jobid:f1")
+    assert _flux_instance.local_uri("jobid:f1") == "local://the-own-instance"
+
+
+def test_a_uri_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command = tmp_path / "flux"
+    command.write_text("#!/bin/sh\necho no such scheme >&2\nexit 1\n")
+    command.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(AllocationError, match=r"FLUX_URI='foo://x' .*no such scheme\nhint: .*flux uri"):
+        _flux_instance.local_uri("foo://x")
+
+
 @pytest.mark.parametrize("mode", ["pmix", "pmi1", "pmi2", None])
 def test_pmi_modes(mode: str | None) -> None:
     _flux_instance.check_pmi_mode(mode)

@@ -406,8 +406,10 @@ class Connection:
         with self.outgoing.lock:
             if self._abandoned:
                 self._failure = RuntimeError("cannot schedule new futures after shutdown")
+            elif self._farewell and not reason:
+                self._failure = self._engine.gave_up(self._farewell)
             elif not expected:
-                self._failure = self._engine.died(reason or self._farewell or "the engine died")
+                self._failure = self._engine.died(reason or "the engine died")
             self._closing = True
         self._set_full(False)
         self.outgoing.close()

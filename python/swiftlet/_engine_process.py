@@ -119,6 +119,11 @@ class EngineProcess:
                 self.process.wait(1.0)
         return EngineDiedError(f"{what}; {self.how_it_ended()}\nMake a new executor to go on.")
 
+    def gave_up(self, reason: str) -> EngineDiedError:
+        """The error where the engine has said why it ends: how its process ended tells nothing more."""
+        log = f"; the engine's log is {self.log}" if self.log else ""
+        return EngineDiedError(f"{reason}{log}\nMake a new executor to go on.")
+
     def wait(self, timeout: float) -> None:
         """Waits for the process, whose connection has ended, to be gone; kills it if it is not in time."""
         try:

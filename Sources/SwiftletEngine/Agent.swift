@@ -16,6 +16,8 @@ final class Agent {
     /// When the time of its job is over, on the monotonic clock; nil: not known.
     var endsAt: UInt64?
     let link: SecureLink
+    /// It runs on this host: its workers' streams are ours.
+    let isNear: Bool
     let spawner: Spawner
     /// The streams of the workers it relays.
     var relayed: [WorkerID: Relayed] = [:]
@@ -32,12 +34,16 @@ final class Agent {
         let outputs: [OutputReader]
     }
 
-    init(node: Int, name: String, link: SecureLink, spawner: Spawner, _ attributes: Attributes = Attributes(), now: UInt64) {
+    init(
+        node: Int, name: String, link: SecureLink, isNear: Bool, spawner: Spawner, _ attributes: Attributes = Attributes(),
+        now: UInt64
+    ) {
         self.node = node
         self.name = name
         host = attributes[text: "host"] ?? name
         stepCommand = attributes[list: "step"] ?? []
         self.link = link
+        self.isNear = isNear
         self.spawner = spawner
         lastHeard = now
     }

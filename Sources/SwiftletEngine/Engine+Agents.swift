@@ -20,7 +20,7 @@ extension Engine {
             let names = nodes.sorted().map { configuration.inventory.nodes[$0].name }
             let command = launcher.agents(on: names)
             let listener = try runningListener()
-            let ticket = listener.expect(uses: nodes.count) { [unowned self] in greet($0) }
+            let ticket = listener.expect(uses: nodes.count, isAgent: true) { [unowned self] in greet($0) }
             let (outputRead, outputWrite) = try makePipe()
             let (errorRead, errorWrite) = try makePipe()
             let step = AgentStep(
@@ -64,7 +64,8 @@ extension Engine {
         guard let node = configuration.inventory.nodes.firstIndex(where: { $0.name == name }), agents[node] == nil else {
             throw WireError("node \(name) is none of those that were asked for, or has an agent already")
         }
-        let agent = Agent(node: node, name: name, link: link, spawner: spawner, attributes, now: sl_monotonic_ns())
+        let agent = Agent(
+            node: node, name: name, link: link, isNear: isNear(link), spawner: spawner, attributes, now: sl_monotonic_ns())
         agents[node] = agent
         for step in agentSteps.values { step.missing.remove(node) }
         listen(to: agent)
@@ -72,10 +73,13 @@ extension Engine {
         sendSetup(to: agent)
         agentJobs?.came(node)
         if agents.count == 1 { beat() }
-        log.write("agent on \(name) is there")
+        log.write("agent on \(name) is there" + (agent.isNear ? ", on this host" : ""))
         agentFailures[node] = nil
         apply(.nodeUp(node))
     }
+
+    /// Whether the agent behind a link runs on this host: descriptors reach nobody else.
+    func isNear(_ link: SecureLink) -> Bool { link.carriesDescriptors && configuration?.relaysAlways != true }
 
     /// The node's name in an agent's HELLO.
     /// - Throws: `WireError` where the agent is not this engine's version.
@@ -156,14 +160,31 @@ extension Engine {
     func start(_ id: WorkerID, index: Int, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, on agent: Agent) {
         guard let configuration else { return }
         let outputs = [RelayStream.output, .errors].map { relayedOutput($0, of: id, on: agent, keepsTail: $0 == .errors) }
-        let link = RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop)
-        agent.relayed[id] = Agent.Relayed(link: link, outputs: outputs)
         let worker = Worker(
-            id: id, peer: makePeer(link), outputs: outputs, spawner: agent.spawner, isFresh: !configuration.isWarm, slot: slot)
+            id: id, peer: makePeer(Link(loop: loop)), outputs: outputs, spawner: agent.spawner, isFresh: !configuration.isWarm,
+            slot: slot)
         var attributes = spawnAttributes(request, settings)
         if !settings.cores.isEmpty { attributes[text: "cores"] = settings.cores }
-        agent.spawner.spawn(id, attributes)
         introduce(worker, index: index)
+        spawn(worker, attributes, on: agent)
+    }
+
+    /// Has an agent start a worker. On this host both talk directly from then on; else, and where no descriptors are left for
+    /// that, the agent relays.
+    func spawn(_ worker: Worker, _ attributes: Attributes, on agent: Agent) {
+        guard agent.isNear, let streams = try? ProcessStreams() else {
+            let link = RelayLink(worker: worker.id.rawValue, carrier: agent.link, loop: loop)
+            agent.relayed[worker.id] = Agent.Relayed(link: link, outputs: worker.outputs)
+            agent.spawner.spawn(worker.id, attributes)
+            return worker.peer.isReached(by: link)
+        }
+        agent.spawner.spawn(
+            worker.id, attributes, isNear: true, socket: streams.connection.theirs, output: streams.output.theirs,
+            errors: streams.errors.theirs)
+        worker.peer.isReached(by: SocketLink(descriptor: streams.connection.ours, loop: loop))
+        for (reader, descriptor) in zip(worker.outputs, [streams.output.ours, streams.errors.ours]) {
+            reader.read(from: descriptor)
+        }
     }
 
     /// What an agent is told of a worker.

@@ -54,7 +54,6 @@ extension Engine {
     func startCommandInFlux(_ id: WorkerID, request: ResourceRequest, slot: Slot, _ settings: SlotVariables, _ flux: FluxBackend)
     {
         let worker = FluxWorker(id: id, index: 0, request: request, settings: settings)
-        worker.link = RelayLink(worker: id.rawValue, loop: loop)
         flux.workers[id] = worker
         let outputs = fluxOutputs(of: worker, keepsTails: true, tailSize: Self.tailSize)
         let place = CommandPlace(outputs: nil, spawner: nil, slot: slot, request: request, settings: settings)

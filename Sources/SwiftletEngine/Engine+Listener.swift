@@ -26,7 +26,7 @@ extension Engine {
         if let listener { return listener }
         let new: SecureListener
         if let host = configuration?.listenAddress {
-            new = try SecureListener(host: host, loop: loop)
+            new = try SecureListener(host: host, near: nearPath(), loop: loop)
         } else {
             let directory = try makePrivateDirectory()
             guardian.removeAtEnd(directory)
@@ -36,6 +36,14 @@ extension Engine {
         log.write("listens at \(new.address)")
         listener = new
         return new
+    }
+
+    /// Where agents on this host connect, which need not know that they are; nil where there are none or it cannot be had.
+    private func nearPath() -> String? {
+        guard let configuration, configuration.hasAgents, !configuration.relaysAlways, let directory = try? makePrivateDirectory()
+        else { return nil }
+        guardian.removeAtEnd(directory)
+        return "\(directory)/engine"
     }
 
     /// A worker's process has ended; true while something it said before may still be on its way: `gone` is called again.

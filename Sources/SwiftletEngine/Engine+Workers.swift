@@ -35,16 +35,10 @@ extension Engine {
         do {
             if request.isCommand { return try startCommand(id, request: request, slot: slot, settings) }
             let spawner = try spawner(for: configuration)
-            let (ours, theirs) = try makeSocketPair()
-            let (outputRead, outputWrite) = try makePipe()
-            let (errorRead, errorWrite) = try makePipe()
+            let streams = try ProcessStreams()
             let worker = Worker(
-                id: id, peer: makePeer(SocketLink(descriptor: ours, loop: loop)),
-                outputs: [
-                    OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
-                    OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
-                ],
-                spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
+                id: id, peer: makePeer(SocketLink(descriptor: streams.connection.ours, loop: loop)),
+                outputs: streams.readers(loop: loop), spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
             if worker.isFresh, let context = forkServer?.context { worker.peer.blobs.insert(context) }
             introduce(worker, index: index)
             announce(worker, settings)
@@ -58,7 +52,8 @@ extension Engine {
                 environment: isProgram ? environment(configuration.environment, with: variables) : [],
                 directory: isProgram ? configuration.directory : nil,
                 variables: isProgram ? [] : settings.variables, cores: settings.cores, forks: isProgram && worker.isFresh,
-                origin: isProgram ? 0 : worker.peer.origin, socket: theirs, output: outputWrite, errors: errorWrite)
+                origin: isProgram ? 0 : worker.peer.origin, socket: streams.connection.theirs, output: streams.output.theirs,
+                errors: streams.errors.theirs)
         } catch {
             apply(.workerEnded(id, .failed("\(error)")))
         }

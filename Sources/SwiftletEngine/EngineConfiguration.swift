@@ -49,6 +49,8 @@ public struct EngineConfiguration: Sendable {
     var agentJobs: AgentJobSettings?
     /// Each node of the inventory has an agent, which runs what need not be a step of its own.
     public var usesAgents: Bool
+    /// Agents on this host are treated as those on others.
+    var relaysAlways: Bool
     /// What a step of one process runs.
     public var stepWorker: [String]
     /// The variable by which GPUs are shown to a worker; nil: they are not managed.
@@ -99,6 +101,7 @@ public struct EngineConfiguration: Sendable {
         }
         stepWorker = attributes[list: "step_worker"] ?? []
         usesAgents = attributes[integer: "agents"] == 1
+        relaysAlways = attributes[integer: "relay"] == 1
         switch attributes[text: "nodes_by"] {
         case nil, "flux": nodes = nil
         case "slurm":
@@ -117,6 +120,9 @@ public struct EngineConfiguration: Sendable {
         memoryBudget = attributes[integer: "memory_budget"].map { UInt64(max(0, $0)) } ?? .max
         listenAddress = attributes[text: "listen_address"]
     }
+
+    /// Agents may come to run workers.
+    var hasAgents: Bool { usesAgents || agentJobs != nil || flux != nil }
 
     var capacity: Capacity {
         var capacity = Capacity(cores: maxCores, workers: isWarm ? nil : maxWorkers, inventory: inventory)

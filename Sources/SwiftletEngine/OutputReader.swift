@@ -22,7 +22,7 @@ final class OutputReader: EventHandler {
     private static let longestLine = 1 << 16
 
     /// -1 for a stream that an agent relays.
-    private let descriptor: Int32
+    private var descriptor: Int32
     private let loop: EventLoop
     private var token: UInt64 = 0
     /// Of a stream that an agent relays: tells it how many bytes have been taken.
@@ -57,6 +57,13 @@ final class OutputReader: EventHandler {
         self.taken = taken
     }
 
+    /// The stream is not relayed: it is read here.
+    func read(from descriptor: Int32) {
+        guard isOpen else { return closeDescriptor(descriptor) }
+        self.descriptor = descriptor
+        token = loop.register(descriptor, for: isPaused ? [] : .read, order: .early, handler: self)
+    }
+
     /// Bytes came from the agent.
     func relayed(_ bytes: UnsafeRawBufferPointer) {
         add(Array(bytes)[...])
@@ -81,7 +88,7 @@ final class OutputReader: EventHandler {
 
     private func readOnce() {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        let count = read(descriptor, &chunk, chunk.count)
+        let count = Glibc.read(descriptor, &chunk, chunk.count)
         if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
         guard count > 0 else { return close() }
         add(chunk[..<count])
@@ -91,7 +98,7 @@ final class OutputReader: EventHandler {
     func finish() {
         while isOpen, descriptor >= 0 {
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
-            let count = read(descriptor, &chunk, chunk.count)
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
             guard count > 0 else { break }
             add(chunk[..<count])
         }

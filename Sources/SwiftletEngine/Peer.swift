@@ -6,7 +6,7 @@ import SwiftletTransport
 final class Peer {
     /// The number of this connection; the high half of the ids of segments it makes.
     let origin: UInt32
-    let link: Link
+    private(set) var link: Link
     /// Whether descriptors can be sent to it; without, parts in segments are made inline for it.
     var takesSegments: Bool
     /// Blobs it has.
@@ -16,5 +16,11 @@ final class Peer {
         self.origin = origin
         self.link = link
         takesSegments = link.carriesDescriptors
+    }
+
+    /// How it is reached is known now: its first link, a plain one, had kept what was sent to it.
+    func isReached(by new: Link) {
+        link.isContinued(by: new)
+        link = new
     }
 }

@@ -85,9 +85,12 @@ public final class Spawner {
     }
 
     /// The same with the attributes of the frame.
-    public func spawn(_ worker: WorkerID, _ attributes: Attributes, socket: Int32?, output: Int32, errors: Int32) {
+    /// - Parameter isNear: this is an agent on this host, which else relays the streams of what it starts.
+    public func spawn(
+        _ worker: WorkerID, _ attributes: Attributes, isNear: Bool = false, socket: Int32?, output: Int32, errors: Int32
+    ) {
         link.send(
-            .spawn, id: UInt64(worker.rawValue), flags: socket == nil ? SpawnFlag.noSocket : 0,
+            .spawn, id: UInt64(worker.rawValue), flags: (socket == nil ? SpawnFlag.noSocket : 0) | (isNear ? SpawnFlag.near : 0),
             descriptors: [socket, output, errors].compactMap(\.self)
         ) { attributes.write(to: &$0) }
     }
@@ -155,6 +158,8 @@ public func waitForEnd(ofGuardian process: Int32) {
 enum SpawnFlag {
     /// The process gets no socket, and the frame has two descriptors.
     static let noSocket: UInt8 = 1
+    /// To an agent: its three descriptors come along, nothing is relayed.
+    static let near: UInt8 = 2
 }
 
 extension Spawn {

@@ -3,7 +3,7 @@ import CSwiftlet
 public import SwiftletWire
 
 /// One end of a conversation in frames. Frames are appended to `outgoing` and leave together at the end of the loop's turn.
-/// Subclasses say by what way: a socket, or memory within one process.
+/// Subclasses say by what way: a socket, or memory within one process. A plain one keeps what is sent until another continues it.
 open class Link {
     /// Called for each frame; the body is valid during the call only. An error closes the link with its text as reason.
     public var onFrame: (FrameHeader, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
@@ -68,6 +68,15 @@ open class Link {
         isClosed = true
         outgoing = []
         tearDown()
+    }
+
+    /// Another one goes on with the conversation, of which nothing has left this one.
+    public final func isContinued(by other: Link) {
+        guard !isClosed else { return other.close() }
+        (other.onFrame, other.onClose, other.onDrained) = (onFrame, onClose, onDrained)
+        other.outgoing.append(contentsOf: outgoing)
+        other.send()
+        close()
     }
 
     final func closed(because reason: String?) {

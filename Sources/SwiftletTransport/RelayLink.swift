@@ -32,31 +32,23 @@ public enum RelayStream: UInt8, Sendable {
 /// The engine's link to a worker on another node: its bytes travel in RELAY frames over the link to that node's agent.
 public final class RelayLink: Link {
     private let worker: UInt64
-    private var carrier: Link?
+    private let carrier: Link
     private let inbound = InboundBuffer()
     private var waiting: [UInt8] = []
     private var passed = 0
     private var inFlight = 0
     private var untold = 0
 
-    /// - Parameter carrier: the link to the agent; nil: not known yet, what is sent waits for `attach`.
-    public init(worker: UInt32, carrier: Link? = nil, loop: EventLoop) {
+    /// - Parameter carrier: the link to the agent.
+    public init(worker: UInt32, carrier: Link, loop: EventLoop) {
         self.worker = UInt64(worker)
         self.carrier = carrier
         super.init(loop: loop)
     }
 
-    /// The agent is known now.
-    public func attach(to carrier: Link) {
-        guard !isClosed else { return }
-        self.carrier = carrier
-        send()
-    }
-
     public override var unsentBytes: Int { outgoing.count + waiting.count - passed + inFlight }
 
     public override func flush() {
-        guard let carrier else { return }
         while !isClosed {
             if passed == waiting.count {
                 guard !outgoing.isEmpty else { break }
@@ -83,7 +75,7 @@ public final class RelayLink: Link {
     /// to answer with LOOKED. False where that cannot be: something waits here yet.
     public func look() -> Bool {
         flush()
-        guard !isClosed, let carrier, outgoing.isEmpty, passed == waiting.count else { return false }
+        guard !isClosed, outgoing.isEmpty, passed == waiting.count else { return false }
         carrier.send(.look, id: worker)
         return true
     }
@@ -93,7 +85,7 @@ public final class RelayLink: Link {
         guard !isClosed else { return }
         untold += bytes.count
         if RelayWindow.isWorthTelling(untold, of: RelayWindow.connection) {
-            carrier?.send(.relayAck, id: worker) { $0.append(integer: UInt64(untold)) }
+            carrier.send(.relayAck, id: worker) { $0.append(integer: UInt64(untold)) }
             untold = 0
         }
         inbound.append(bytes)

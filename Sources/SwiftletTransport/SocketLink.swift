@@ -45,11 +45,7 @@ public final class SocketLink: Link, EventHandler {
         send(type, id: id, flags: flags, body: body)
     }
 
-    public override func takeDescriptors(_ count: Int) throws -> [Int32] {
-        guard received.count >= count else { throw WireError("a frame came without its descriptors") }
-        defer { received.removeFirst(count) }
-        return Array(received.prefix(count))
-    }
+    public override func takeDescriptors(_ count: Int) throws -> [Int32] { try received.takeDescriptors(count) }
 
     public func ready(_ readiness: Readiness) {
         if readiness.contains(.write) { flush() }
@@ -95,15 +91,8 @@ public final class SocketLink: Link, EventHandler {
     private func receive(atMost limit: Int) {
         var total = 0
         while !isClosed && total < limit {
-            var descriptors: (Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32) = (0, 0, 0, 0, 0, 0, 0, 0)
-            var descriptorCount: Int32 = 0
             let space = inbound.space()
-            let count = withUnsafeMutableBytes(of: &descriptors) { raw in
-                let pointer = raw.baseAddress!.assumingMemoryBound(to: Int32.self)
-                let count = sl_receive(descriptor, space.baseAddress!, space.count, pointer, 8, &descriptorCount)
-                received.append(contentsOf: UnsafeBufferPointer(start: pointer, count: Int(descriptorCount)))
-                return count
-            }
+            let count = receiveBytes(descriptor, into: space, &received)
             let failure = errno
             // What is pinned was said before what came by the socket, if that did not bring it already.
             lookAtBoard()

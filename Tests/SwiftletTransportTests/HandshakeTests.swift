@@ -74,6 +74,12 @@ func hex(_ bytes: [UInt8]) -> String {
             #expect(read.id == ticket.id)
             #expect(read.secret.bytes == ticket.secret.bytes)
         }
+        let both = Ticket(
+            address: .tcp("10.0.0.1", port: 1), near: .unix("/tmp/a b/engine"), id: Example.ticket, secret: Example.secret)
+        let read = try #require(Ticket(line: both.line))
+        #expect(read.address == both.address)
+        #expect(read.near == both.near)
+        #expect(Ticket(line: both.line.replacing("unix:", with: "x:")) == nil)
         let good = Ticket(address: .unix("/a"), id: Example.ticket, secret: Example.secret).line
         let bads = [
             "", "swiftlet-ticket", good.replacing("ticket", with: "tickets"), good.replacing("unix:", with: "tcp:0:"),

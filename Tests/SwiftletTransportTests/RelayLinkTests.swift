@@ -77,6 +77,38 @@ private final class Relay {
         #expect(relay.arrived.map(\.0) == [.relayAck])
     }
 
+    @Test func aPlainLinkKeepsWhatIsSentUntilAnotherContinuesIt() throws {
+        let relay = try Relay()
+        let first = Link(loop: relay.loop)
+        var frames: [UInt64] = [], ends = 0
+        first.onFrame = { header, _ in frames.append(header.id) }
+        first.onClose = { _ in ends += 1 }
+        first.send(.blob, id: 1) { $0.append(contentsOf: [1, 2, 3]) }
+        relay.loop.afterThisTurn { relay.loop.stop() }
+        relay.loop.run()
+        #expect(first.unsentBytes == FrameHeader.size + 3)
+
+        first.isContinued(by: relay.link)
+        #expect(first.isClosed)
+        relay.link.send(.recall, id: 2)
+        relay.stop = { relay.relayed(.relay) == 2 * FrameHeader.size + 3 }
+        relay.loop.run()
+        var answer: [UInt8] = []
+        answer.append(frame: .ready, id: 5)
+        answer.withUnsafeBytes { relay.link.received($0) }
+        relay.link.ended()
+        #expect(frames == [5])
+        #expect(ends == 1)
+    }
+
+    @Test func whoWasClosedBeforeIsContinuedByNobody() throws {
+        let relay = try Relay()
+        let first = Link(loop: relay.loop)
+        first.close()
+        first.isContinued(by: relay.link)
+        #expect(relay.link.isClosed)
+    }
+
     @Test func theEndOfTheWorkersConnectionIsTheEnd() throws {
         let relay = try Relay()
         var ends: [String?] = []

@@ -66,6 +66,10 @@ int sl_accept(int fd);
 /// Connects within so many milliseconds, or -1; the socket blocks. The address is numeric.
 int sl_connect_tcp(const char *address, int port, int timeout_ms);
 int sl_connect_unix(const char *path);
+/// Whether it is a Unix socket, 1 or 0.
+int sl_is_unix_socket(int fd);
+/// Whether a process of this one's user made or connected the other end of a Unix socket, 1 or 0.
+int sl_peer_is_own_user(int fd);
 /// How long a read or write of a blocking socket may take (0: for ever).
 int sl_set_timeout(int fd, int timeout_ms);
 /// Bytes nobody can predict; 0, or -1.

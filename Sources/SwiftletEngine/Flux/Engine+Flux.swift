@@ -64,9 +64,7 @@ extension Engine {
                 let (expected, itsTicket) = try makeExpectedLink()
                 (link, ticket) = (expected, itsTicket)
             } else {
-                let relay = RelayLink(worker: id.rawValue, loop: loop)
-                fluxWorker.link = relay
-                link = relay
+                link = Link(loop: loop)
             }
             let worker = Worker(
                 id: id, peer: makePeer(link), outputs: fluxOutputs(of: fluxWorker), spawner: flux,

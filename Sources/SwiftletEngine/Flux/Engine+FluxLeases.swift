@@ -44,7 +44,7 @@ extension Engine {
         guard let flux else { return }
         flux.held[lease.id] = lease
         do {
-            let ticket = try runningListener().expect { [unowned self, weak lease] socket in
+            let ticket = try runningListener().expect(isAgent: true) { [unowned self, weak lease] socket in
                 guard let lease, flux.held[lease.id] === lease else { return socket.close() }
                 admit(lease, socket)
             }
@@ -68,7 +68,10 @@ extension Engine {
         let link = SecureLink(loop: loop)
         link.attach(socket)
         let spawner = Spawner(link: link)
-        let agent = Agent(node: -1, name: "lease \(lease.id.rawValue)", link: link, spawner: spawner, now: sl_monotonic_ns())
+        let agent = Agent(
+            node: -1, name: "lease \(lease.id.rawValue)", link: link, isNear: isNear(link), spawner: spawner,
+            now: sl_monotonic_ns())
+        if agent.isNear { log.write("\(agent.name) has its agent on this host") }
         lease.agent = agent
         spawner.onHello = { [unowned self, unowned lease, unowned agent] in try greet(lease, agent, $0) }
         listen(to: agent)
@@ -91,7 +94,7 @@ extension Engine {
 
     private func start(_ id: WorkerID, on lease: LeaseID, place: Int) {
         guard let flux, let lease = flux.held[lease], let agent = lease.agent, let worker = flux.workers[id],
-            let link = worker.link, let engineWorker = workers[id]
+            let engineWorker = workers[id]
         else { return }
         worker.lease = lease
         let slot: Slot, processors: [Int]
@@ -101,7 +104,6 @@ extension Engine {
             apply(.workerCannotPrepare(id, reason: "\(error)"))
             return gone(engineWorker, .failed("\(error)"))
         }
-        agent.relayed[id] = Agent.Relayed(link: link, outputs: engineWorker.outputs)
         let hasGPUs = slot.placements.contains { !$0.gpus.isEmpty }
         let settings = SlotVariables(
             slot, request: worker.request, gpuVariable: hasGPUs ? lease.place.gpuVariable : nil,
@@ -112,8 +114,10 @@ extension Engine {
         attributes[list: "variables"] = settings.variables
         if !processors.isEmpty { attributes[text: "cores"] = coreList(processors) }
         if let limit = engineWorker.memoryLimit { attributes[integer: "memory"] = Int(clamping: limit) }
-        agent.spawner.spawn(id, attributes, isConnected: worker.command == nil)
-        link.attach(to: agent.link)
+        guard worker.command != nil else { return spawn(engineWorker, attributes, on: agent) }
+        agent.relayed[id] = Agent.Relayed(
+            link: RelayLink(worker: id.rawValue, carrier: agent.link, loop: loop), outputs: engineWorker.outputs)
+        agent.spawner.spawn(id, attributes, isConnected: false)
     }
 
     /// It is given back: without its connection its agent ends, and with that its job.

@@ -46,8 +46,6 @@ final class FluxWorker {
     let index: Int
     let request: ResourceRequest
     let settings: SlotVariables
-    /// Of a worker on a lease: its link waits for the agent.
-    var link: RelayLink?
     var lease: FluxLease?
     /// Of an external program: what to start.
     var command: Attributes?

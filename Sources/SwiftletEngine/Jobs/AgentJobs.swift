@@ -142,7 +142,7 @@ final class AgentJobs {
             for node in nodes {
                 if let old = tickets[node] { listener.withdraw(old) }
                 attempts[node, default: 0] += 1
-                let ticket = listener.expect { [unowned engine] in engine.greet($0) }
+                let ticket = listener.expect(isAgent: true) { [unowned engine] in engine.greet($0) }
                 tickets[node] = ticket.id
                 written.append((name(of: node), ticket))
             }

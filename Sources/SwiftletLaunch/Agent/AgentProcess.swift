@@ -113,18 +113,19 @@ public final class AgentProcess {
         lastHeard = sl_monotonic_ns()
         let worker = workers[UInt32(truncatingIfNeeded: header.id)]
         switch FrameType(rawValue: header.type) {
-        case .relay: if RelayStream(flags: header.flags) == .connection { worker?[.connection].write(body) }
+        case .relay: if RelayStream(flags: header.flags) == .connection { worker?[.connection]?.write(body) }
         case .look:
-            let isCertain = worker?[.connection].passOnEverything() ?? false
+            let isCertain = worker?[.connection]?.passOnEverything() ?? false
             engine.send(.looked, id: header.id, flags: isCertain ? 1 : 0)
         case .relayAck:
             var reader = ByteReader(body)
             let count = Int(clamping: try reader.integer(UInt64.self))
-            if let stream = RelayStream(flags: header.flags) { worker?[stream].acknowledged(count) }
+            if let stream = RelayStream(flags: header.flags) { worker?[stream]?.acknowledged(count) }
         case .spawn:
             try spawn(
                 UInt32(truncatingIfNeeded: header.id), Attributes(body: body),
-                isConnected: header.flags & SpawnFlag.noSocket == 0)
+                isConnected: header.flags & SpawnFlag.noSocket == 0,
+                descriptors: header.flags & SpawnFlag.near != 0 ? engine.takeDescriptors(3) : [])
         case .signal:
             var reader = ByteReader(body)
             worker?.spawner.signal(WorkerID(UInt32(header.id)), Int32(try reader.integer(UInt32.self)))
@@ -151,7 +152,8 @@ public final class AgentProcess {
             : NodeEnvironment.of(client: client, agent: processEnvironment(), node: node)
     }
 
-    private func spawn(_ id: UInt32, _ attributes: Attributes, isConnected: Bool) {
+    /// - Parameter descriptors: its own ends of the three streams, where the engine has made them; else they are made here and relayed.
+    private func spawn(_ id: UInt32, _ attributes: Attributes, isConnected: Bool, descriptors: [Int32]) {
         do {
             var attributes = attributes
             let isProgram = attributes[list: "argv"] != nil
@@ -165,11 +167,13 @@ public final class AgentProcess {
             }
             let spawner = isProgram ? guardian : try forkServer().spawner
             if let limit = attributes[integer: "memory"], limit > 0 { memory?.watch(id, limit: UInt64(limit)) }
+            guard descriptors.isEmpty else {
+                addWorker(id, spawner, relayed: [])
+                return spawner.spawn(
+                    WorkerID(id), attributes, socket: descriptors[0], output: descriptors[1], errors: descriptors[2])
+            }
             let connection = try makeSocketPair(), output = try makePipe(), errors = try makePipe()
-            workers[id] = AgentWorker(
-                id: id, spawner: spawner, descriptors: [connection.ours, output.reading, errors.reading], engine: engine,
-                loop: loop
-            ) { [unowned self] in workers[$0.id] = nil }
+            addWorker(id, spawner, relayed: [connection.ours, output.reading, errors.reading])
             // Without a connection its stream is over at once.
             if !isConnected { closeDescriptor(connection.theirs) }
             spawner.spawn(
@@ -177,7 +181,14 @@ public final class AgentProcess {
                 errors: errors.writing)
         } catch {
             memory?.ended(id)
+            descriptors.forEach(closeDescriptor)
             engine.send(.spawnFailed, id: UInt64(id)) { $0.append(contentsOf: "\(error)".utf8) }
+        }
+    }
+
+    private func addWorker(_ id: UInt32, _ spawner: Spawner, relayed descriptors: [Int32]) {
+        workers[id] = AgentWorker(id: id, spawner: spawner, descriptors: descriptors, engine: engine, loop: loop) {
+            [unowned self] in workers[$0.id] = nil
         }
     }
 

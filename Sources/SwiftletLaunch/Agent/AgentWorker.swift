@@ -2,7 +2,7 @@
 import SwiftletTransport
 import SwiftletWire
 
-/// A worker on an agent's node: its three streams, and its end, which is told when all three are over.
+/// A worker on an agent's node: its three streams where they are relayed, and its end, which is told when these are over.
 final class AgentWorker {
     let id: UInt32
     let spawner: Spawner
@@ -13,7 +13,7 @@ final class AgentWorker {
     /// Called when its end has been told.
     private let onGone: (AgentWorker) -> Void
 
-    /// - Parameter descriptors: our ends of its connection, its output and its error output.
+    /// - Parameter descriptors: our ends of its connection, its output and its error output; none: the engine has them.
     init(
         id: UInt32, spawner: Spawner, descriptors: [Int32], engine: Link, loop: EventLoop, onGone: @escaping (AgentWorker) -> Void
     ) {
@@ -27,7 +27,8 @@ final class AgentWorker {
         }
     }
 
-    subscript(stream: RelayStream) -> AgentStream { streams[Int(stream.rawValue)] }
+    /// nil: it is not relayed.
+    subscript(stream: RelayStream) -> AgentStream? { streams.isEmpty ? nil : streams[Int(stream.rawValue)] }
 
     /// Its process is gone, with all it left behind. What it said before is passed on first.
     func ended(status: Int32, peak: UInt64) {

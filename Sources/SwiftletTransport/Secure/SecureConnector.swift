@@ -4,15 +4,32 @@ import Glibc
 
 /// The end that connects.
 public enum SecureConnector {
-    /// Connects with a ticket and proves both ends, waiting at most `timeout` milliseconds for each step.
+    /// Connects with a ticket and proves both ends, waiting at most `timeout` milliseconds for each step. What is said to be near is
+    /// tried first: where nobody answers there who knows the secret, this is another host.
     /// - Throws: `SystemError` that names the address and says what did not work.
     public static func connect(_ ticket: Ticket, timeout: Int32 = 30_000) throws(SystemError) -> AuthenticatedSocket {
+        if let near = ticket.near, let socket = try? connect(ticket, at: near, timeout: min(timeout, nearTimeout)) {
+            return socket
+        }
+        return try connect(ticket, at: ticket.address, timeout: timeout)
+    }
+
+    /// Who listens on this host answers within this, or is not asked any longer; in milliseconds.
+    private static let nearTimeout: Int32 = 5_000
+
+    private static func connect(
+        _ ticket: Ticket, at address: ListenerAddress, timeout: Int32
+    ) throws(SystemError) -> AuthenticatedSocket {
         let descriptor: Int32 =
-            switch ticket.address {
+            switch address {
             case .tcp(let host, let port): sl_connect_tcp(host, Int32(port), timeout)
             case .unix(let path): sl_connect_unix(path)
             }
-        guard descriptor >= 0 else { throw SystemError(doing: "connect to \(ticket.address)") }
+        guard descriptor >= 0 else { throw SystemError(doing: "connect to \(address)") }
+        if case .unix = address, sl_peer_is_own_user(descriptor) == 0 {
+            closeDescriptor(descriptor)
+            throw SystemError(description: "cannot connect to \(address): another user listens there")
+        }
         _ = sl_set_timeout(descriptor, timeout)
         do {
             let keys = try prove(ticket, descriptor)
@@ -20,7 +37,7 @@ public enum SecureConnector {
             return AuthenticatedSocket(descriptor: descriptor, keys: keys)
         } catch {
             closeDescriptor(descriptor)
-            throw SystemError(description: "cannot connect to \(ticket.address): \(error)")
+            throw SystemError(description: "cannot connect to \(address): \(error)")
         }
     }
 

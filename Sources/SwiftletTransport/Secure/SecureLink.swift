@@ -3,8 +3,8 @@ import CSwiftlet
 import Glibc
 public import SwiftletWire
 
-/// A link over an authenticated connection. It carries no descriptors. It may be made before its connection has come: what is
-/// sent waits until then.
+/// A link over an authenticated connection. It carries descriptors where that is one within a host: a Unix socket. It may be made
+/// before its connection has come: what is sent waits until then.
 public final class SecureLink: Link, EventHandler {
     private var descriptor: Int32 = -1
     private var token: UInt64 = 0
@@ -19,6 +19,13 @@ public final class SecureLink: Link, EventHandler {
     private var sent = 0
     private var waitsForWriting = false
 
+    /// Where in `open` and what follows it frames with descriptors begin.
+    private var attachments: [(position: Int, descriptors: [Int32])] = []
+    /// Those that go with the first byte of `sending`.
+    private var leaving: [Int32] = []
+    private var received: [Int32] = []
+    private var isWithinHost = false
+
     /// A link whose connection will come by `attach`.
     public override init(loop: EventLoop) { super.init(loop: loop) }
 
@@ -31,10 +38,25 @@ public final class SecureLink: Link, EventHandler {
         descriptor = connection.descriptor
         reader = RecordReader(key: connection.keys.receiving)
         writer = RecordWriter(key: connection.keys.sending)
+        isWithinHost = sl_is_unix_socket(descriptor) == 1
         _ = sl_set_nonblocking(descriptor)
         token = loop.register(descriptor, for: .read, handler: self)
         send()
     }
+
+    /// Whether its connection has come, by a Unix socket.
+    public override var carriesDescriptors: Bool { isWithinHost }
+
+    public override func send(
+        _ type: FrameType, id: UInt64, flags: UInt8 = 0, descriptors: [Int32], body: (inout [UInt8]) -> Void
+    ) {
+        guard !isClosed else { return descriptors.forEach(closeDescriptor) }
+        precondition(isWithinHost, "this connection carries no descriptors")
+        attachments.append((open.count + outgoing.count, descriptors))
+        send(type, id: id, flags: flags, body: body)
+    }
+
+    public override func takeDescriptors(_ count: Int) throws -> [Int32] { try received.takeDescriptors(count) }
 
     public override var unsentBytes: Int { outgoing.count + open.count - sealedUpTo + sending.count - sent }
 
@@ -51,8 +73,7 @@ public final class SecureLink: Link, EventHandler {
         var total = 0
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while !isClosed && total < limit {
-            var none: Int32 = 0
-            let count = chunk.withUnsafeMutableBytes { sl_receive(descriptor, $0.baseAddress!, $0.count, nil, 0, &none) }
+            let count = chunk.withUnsafeMutableBytes { receiveBytes(descriptor, into: $0, &received) }
             if count < 0 {
                 if errno != EAGAIN { closed(because: errno == ECONNRESET ? nil : systemErrorText()) }
                 return
@@ -83,12 +104,16 @@ public final class SecureLink: Link, EventHandler {
         guard isAttached else { return }
         while !isClosed {
             if sent == sending.count && !sealMore() { break }
-            let count = sending.withUnsafeBytes { sl_send(descriptor, $0.baseAddress! + sent, $0.count - sent, nil, 0) }
+            let count = sending.withUnsafeBytes {
+                sl_send(descriptor, $0.baseAddress! + sent, $0.count - sent, leaving, Int32(leaving.count))
+            }
             if count < 0 {
                 if errno == EAGAIN { return waitForWriting(true) }
                 return loop.afterThisTurn { [weak self] in self?.peerIsGone() }
             }
             sent += count
+            leaving.forEach(closeDescriptor)
+            leaving = []
         }
         guard !isClosed else { return }
         waitForWriting(false)
@@ -99,14 +124,18 @@ public final class SecureLink: Link, EventHandler {
     private func sealMore() -> Bool {
         if sealedUpTo == open.count {
             guard !outgoing.isEmpty else { return false }
+            for index in attachments.indices { attachments[index].position -= open.count }
             open.removeAll(keepingCapacity: open.capacity <= 1 << 20)
             swap(&open, &outgoing)
             sealedUpTo = 0
         }
         sending.removeAll(keepingCapacity: true)
         sent = 0
-        while sealedUpTo < open.count && sending.count < 1 << 20 {
-            let end = min(open.count, sealedUpTo + Record.largest)
+        // A frame with descriptors begins with them.
+        if attachments.first?.position == sealedUpTo { leaving = attachments.removeFirst().descriptors }
+        let limit = min(open.count, attachments.first?.position ?? .max)
+        while sealedUpTo < limit && sending.count < 1 << 20 {
+            let end = min(limit, sealedUpTo + Record.largest)
             writer?.seal(open[sealedUpTo..<end], into: &sending)
             sealedUpTo = end
         }
@@ -129,6 +158,8 @@ public final class SecureLink: Link, EventHandler {
         open = []
         sending = []
         (sealedUpTo, sent) = (0, 0)
+        (attachments.flatMap(\.descriptors) + leaving + received).forEach(closeDescriptor)
+        (attachments, leaving, received) = ([], [], [])
         guard isAttached else { return }
         loop.unregister(token)
         closeDescriptor(descriptor)

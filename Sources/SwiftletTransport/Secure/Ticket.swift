@@ -38,12 +38,18 @@ public struct Ticket: Sendable {
     public let address: ListenerAddress
     public let id: TicketID
     public let secret: SecretKey
+    /// Where the listener is reached as well, by who runs on its host.
+    public let near: ListenerAddress?
 
-    /// One line: `swiftlet-ticket ID SECRET ADDRESS`, numbers in hexadecimal.
-    public var line: String { "swiftlet-ticket \(hexadecimal(id.bytes)) \(hexadecimal(secret.bytes)) \(address)\n" }
+    /// One line: `swiftlet-ticket ID SECRET ADDRESS [NEAR]`, numbers in hexadecimal.
+    public var line: String {
+        let places = [address, near].compactMap { $0?.description }.joined(separator: " ")
+        return "swiftlet-ticket \(hexadecimal(id.bytes)) \(hexadecimal(secret.bytes)) \(places)\n"
+    }
 
-    init(address: ListenerAddress, id: TicketID, secret: SecretKey) {
+    init(address: ListenerAddress, near: ListenerAddress? = nil, id: TicketID, secret: SecretKey) {
         self.address = address
+        self.near = near
         self.id = id
         self.secret = secret
     }
@@ -54,9 +60,14 @@ public struct Ticket: Sendable {
         let fields = text.split(separator: " ", maxSplits: 3)
         guard fields.count == 4, fields[0] == "swiftlet-ticket", let id = bytes(hexadecimal: fields[1]),
             id.count == TicketID.size,
-            let secret = bytes(hexadecimal: fields[2]).flatMap({ SecretKey($0) }), let address = ListenerAddress(fields[3])
+            let secret = bytes(hexadecimal: fields[2]).flatMap({ SecretKey($0) })
         else { return nil }
-        self.init(address: address, id: TicketID(bytes: id), secret: secret)
+        // A path may have spaces, the address of a host has none.
+        let places = fields[3].hasPrefix("tcp:") ? fields[3].split(separator: " ", maxSplits: 1) : [fields[3]]
+        guard let address = ListenerAddress(places[0]) else { return nil }
+        let near = places.count > 1 ? ListenerAddress(places[1]) : nil
+        guard places.count == 1 || near != nil else { return nil }
+        self.init(address: address, near: near, id: TicketID(bytes: id), secret: secret)
     }
 }
 

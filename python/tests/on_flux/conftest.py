@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flux_nodes import FLUX, NODES, RESOURCES, Instance, start, stop
+from ways import relay_always
 
 from swiftlet import FluxJobExecutor
 
@@ -31,6 +32,15 @@ def four_nodes() -> Iterator[Instance]:
         )
         yield Instance(uri)
         stop(process, uri)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How workers behind agents are reached: directly, for they are near, where a test does not say else."""
+    way: str = getattr(request, "param", "near")
+    if way == "relayed":
+        relay_always(monkeypatch)
+    return way
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import flux_work as work
 import pytest
 from flux_nodes import CORES_PER_NODE, GPUS_PER_NODE, NODES, Instance
+from ways import both_ways, other_end
 
 from swiftlet import FluxJobExecutor, ResourceError
 
@@ -22,6 +23,14 @@ def jobs_so_far(instance: Instance) -> int:
     return len(instance.run("jobs", "-a", "--count=0", "--no-header", "--format={id}").split())
 
 
+@both_ways
+def test_who_talks_to_the_workers(way: str, executor: FluxJobExecutor) -> None:
+    """The engine, past an agent on its own host, or the agent."""
+    ends = {executor.submit(other_end).result(PATIENCE) for _ in range(3)}
+    assert ends == {"engine" if way == "near" else "agent"}
+
+
+@both_ways
 def test_calls_and_inputs(executor: FluxJobExecutor) -> None:
     total = executor.submit(work.add, executor.submit(work.square, 3), executor.submit(work.square, 4))
     assert total.result(PATIENCE) == 25
@@ -41,12 +50,14 @@ def test_fresh_processes(executor: FluxJobExecutor) -> None:
     assert len(processes) == 5
 
 
+@both_ways
 def test_warm_workers_are_prepared_once(make: Callable[..., FluxJobExecutor]) -> None:
     with make(max_workers=2, block_allocation=True, init_function=partial(work.opened, 100)) as executor:
         assert list(executor.map(work.based, range(50))) == [100 + number for number in range(50)]
         assert len({executor.submit(os.getpid).result(PATIENCE) for _ in range(20)}) <= 2
 
 
+@both_ways
 @pytest.mark.parametrize("resources", [{}, {"step": True}], ids=["leases", "own jobs"])
 def test_no_call_is_stuck_behind_a_long_one(
     make: Callable[..., FluxJobExecutor], tmp_path: Path, resources: Any
@@ -162,6 +173,7 @@ def test_log_files(make: Callable[..., FluxJobExecutor], tmp_path: Path) -> None
     }
 
 
+@both_ways
 def test_what_a_job_prints_is_seen(executor: FluxJobExecutor, capfd: pytest.CaptureFixture[str]) -> None:
     for step in (False, True):
         resources: Any = {"step": step}

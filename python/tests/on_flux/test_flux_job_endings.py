@@ -18,6 +18,7 @@ import flux_work as work
 import pytest
 from flux_nodes import CORES_PER_NODE, NODES, Instance
 from marked_processes import MARK, gone_within, processes_with
+from ways import both_ways
 
 from swiftlet import FluxJobExecutor, TimeLimitError, WorkerLostError
 
@@ -50,6 +51,7 @@ def pipes(tmp_path: Path) -> Pipes:
     return Pipes(tmp_path)
 
 
+@both_ways
 def test_exit_status_and_signal(executor: FluxJobExecutor, resources: Any) -> None:
     with pytest.raises(WorkerLostError) as lost:
         executor.submit(work.exits, 42, resource_dict=resources).result(PATIENCE)
@@ -72,6 +74,7 @@ def test_what_a_call_leaves_behind_ends_with_its_worker(
     assert gone_within(5.0, mark) == []
 
 
+@both_ways
 def test_a_job_that_is_cancelled_from_outside(
     executor: FluxJobExecutor, instance: Instance, resources: Any, pipes: Pipes
 ) -> None:
@@ -85,6 +88,7 @@ def test_a_job_that_is_cancelled_from_outside(
     assert executor.submit(work.square, 3, resource_dict=resources).result(PATIENCE) == 9
 
 
+@both_ways
 def test_a_call_that_is_cancelled_ends(
     executor: FluxJobExecutor, instance: Instance, resources: Any, pipes: Pipes
 ) -> None:
@@ -137,6 +141,7 @@ def test_a_call_that_waits_for_cores_is_cancelled_at_once(
         instance.run("cancel", job)
 
 
+@both_ways
 def test_a_warm_worker_that_dies_is_replaced(make: Callable[..., FluxJobExecutor]) -> None:
     with make(max_workers=1, block_allocation=True) as executor:
         with pytest.raises(WorkerLostError):

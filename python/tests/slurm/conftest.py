@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from slurm_cluster import Cluster, NoSlurmHere
+from ways import relay_always
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,16 @@ def running_cluster() -> Iterator[Cluster]:
     os.environ["SLURM_CONF"] = str(cluster.configuration)
     yield cluster
     cluster.down()
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How workers behind agents are reached: as on the nodes of a real cluster, where a test does not say
+    else. (Programs that a test starts find out themselves.)"""
+    way: str = getattr(request, "param", "relayed")
+    if way == "relayed":
+        relay_always(monkeypatch)
+    return way
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from slurm_cluster import Cluster, fields
+from ways import both_ways, other_end
 
 from swiftlet import ResourceError, SlurmJobExecutor
 
@@ -83,8 +84,16 @@ def test_a_call_is_not_its_agent(executor: SlurmJobExecutor, allocation: dict[st
     ]
 
 
-def test_large_data_goes_both_ways(executor: SlurmJobExecutor) -> None:
-    """More than any window: everything goes inline through the agents."""
+@both_ways
+def test_who_talks_to_the_workers(way: str, executor: SlurmJobExecutor) -> None:
+    """The engine, past an agent on its own host, or the agent."""
+    ends = {executor.submit(other_end).result() for _ in range(3)}
+    assert ends == {"engine" if way == "near" else "agent"}
+
+
+@both_ways
+def test_large_data_goes_there_and_back(executor: SlurmJobExecutor) -> None:
+    """More than any window of an agent: everything goes inline."""
     array = np.arange(4_000_000, dtype=float)
     doubled = executor.submit(np.multiply, array, 2)
     total = executor.submit(np.sum, doubled)
@@ -94,6 +103,7 @@ def test_large_data_goes_both_ways(executor: SlurmJobExecutor) -> None:
     assert result[3] == 7
 
 
+@both_ways
 def test_output_arrives(executor: SlurmJobExecutor, capfd: pytest.CaptureFixture[str]) -> None:
     def talk() -> None:
         print("x" * 100_000)
@@ -104,6 +114,7 @@ def test_output_arrives(executor: SlurmJobExecutor, capfd: pytest.CaptureFixture
     assert capfd.readouterr().out.endswith("x\nthe end\n")
 
 
+@both_ways
 def test_warm_workers_on_all_nodes(allocation: dict[str, str]) -> None:
     with SlurmJobExecutor(
         max_workers=8, block_allocation=True, init_function=lambda: {"state": []}
@@ -136,6 +147,7 @@ def all_there(paths: list[str]) -> bool:
     return True
 
 
+@both_ways
 @pytest.mark.parametrize("resources", [{}, {"step": True}], ids=["agents", "steps"])
 def test_no_call_is_stuck_behind_a_long_one(
     allocation: dict[str, str], tmp_path: Path, resources: dict[str, Any]

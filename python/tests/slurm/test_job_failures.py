@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from marked_processes import MARK, gone_within, processes_with
 from slurm_cluster import Cluster
+from ways import both_ways
 
 import swiftlet
 from swiftlet import SlurmJobExecutor
@@ -61,6 +62,7 @@ def started(directory: Path, count: int) -> list[str]:
     return names
 
 
+@both_ways
 def test_a_lost_node_is_charged_to_nobody(executor: SlurmJobExecutor, tmp_path: Path) -> None:
     """Its calls run again although their restart_limit is 0, and the node comes back."""
     first = [executor.submit(node_and_sleep, str(tmp_path), 1.0) for _ in range(8)]
@@ -72,6 +74,7 @@ def test_a_lost_node_is_charged_to_nobody(executor: SlurmJobExecutor, tmp_path: 
     assert {future.result(TIMEOUT) for future in again} == {"n1", "n2"}
 
 
+@both_ways
 @pytest.mark.parametrize("_round", range(3))
 def test_the_agents_step_is_cancelled(
     _round: int, executor: SlurmJobExecutor, cluster: Cluster, allocation: dict[str, str], tmp_path: Path
@@ -85,6 +88,7 @@ def test_the_agents_step_is_cancelled(
     assert sorted(future.result(TIMEOUT) for future in futures) == ["n1"] * 4 + ["n2"] * 4
 
 
+@both_ways
 def test_a_call_that_dies_takes_nobody_along(executor: SlurmJobExecutor) -> None:
     dying = executor.submit(os.kill, 0, signal.SIGKILL)
     others = [executor.submit(abs, -n) for n in range(20)]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from slurm_cluster import Cluster, fields
+from ways import both_ways
 
 from swiftlet import SlurmClusterExecutor, TaskRefusedError, WorkerLostError
 
@@ -95,6 +96,7 @@ def test_workers_keep_their_state_and_are_one_array(
     cluster.until(lambda: not [name for name in os.listdir(cache) if name.startswith(".swiftlet")])
 
 
+@both_ways
 def test_values_and_futures_travel(executor: SlurmClusterExecutor) -> None:
     array = np.arange(200_000.0)
     doubled = executor.submit(add, array, array)
@@ -148,6 +150,7 @@ def test_a_waiting_job_is_said(cluster: Cluster, cache: str) -> None:
         assert future.result() == 2
 
 
+@both_ways
 def test_a_job_that_is_ended_is_replaced(
     cluster: Cluster, executor: SlurmClusterExecutor, tmp_path: Path
 ) -> None:
@@ -200,6 +203,7 @@ mkdir {{working_directory}}/../first 2>/dev/null && scontrol update jobid=$SLURM
         assert not set(before) & after
 
 
+@both_ways
 def test_a_worker_that_dies_is_replaced_in_its_job(executor: SlurmClusterExecutor) -> None:
     with pytest.raises(WorkerLostError, match="status 3"):
         executor.submit(os._exit, 3).result()

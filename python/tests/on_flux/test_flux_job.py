@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,19 @@ def test_who_talks_to_the_workers(way: str, executor: FluxJobExecutor) -> None:
     """The engine, past an agent on its own host, or the agent."""
     ends = {executor.submit(other_end).result(PATIENCE) for _ in range(3)}
     assert ends == {"engine" if way == "near" else "agent"}
+
+
+def test_without_descriptors_a_worker_is_relayed(executor: FluxJobExecutor) -> None:
+    assert executor.submit(other_end).result(PATIENCE) == "engine"
+    assert executor._session is not None
+    engine = executor._session.connection.engine_pid
+    soft, hard = resource.prlimit(engine, resource.RLIMIT_NOFILE)
+    resource.prlimit(engine, resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        assert executor.submit(other_end).result(PATIENCE) == "agent"
+    finally:
+        resource.prlimit(engine, resource.RLIMIT_NOFILE, (soft, hard))
+    assert executor.submit(other_end).result(PATIENCE) == "engine"
 
 
 @both_ways

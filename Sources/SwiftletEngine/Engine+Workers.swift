@@ -97,10 +97,10 @@ extension Engine {
 
     /// Sends a call, with the values of its inputs from the bytes at hand.
     func send(_ task: TaskID, to id: WorkerID, attempt: Int) {
-        guard let worker = workers[id], let call = tasks[task]?.call, !call.isEmpty else { return }
+        guard let worker = workers[id], let payloads = tasks[task], !payloads.call.isEmpty else { return }
         worker.isUp = true
         (worker.lastAssigned, worker.assignedInTurn) = (task, loop.turn)
-        call.withUnsafeBytes { raw in
+        payloads.call.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
             guard let layout = try? CallLayout(&reader) else { return }
             let payload = UnsafeRawBufferPointer(rebasing: raw[layout.payloadOffset...])
@@ -118,7 +118,7 @@ extension Engine {
                 for blob in layout.blobs { bytes.append(integer: blob.rawValue) }
                 append(payload, for: worker.peer, to: &bytes)
                 for input in layout.inputs { append(tasks[input]?.value ?? Payload.none.bytes, for: worker.peer, to: &bytes) }
-                if let limit = requests[tasks[task]!.request]?.timeLimit {
+                if let limit = requests[payloads.request]?.timeLimit {
                     var attributes = Attributes()
                     attributes[integer: "deadline"] = Int(clamping: sl_unix_ns() + limit)
                     attributes.write(to: &bytes)

@@ -86,7 +86,8 @@ extension Engine {
     }
 
     func dropArguments(of task: TaskID) {
-        guard let call = tasks[task]?.call, !call.isEmpty else { return }
+        guard let place = tasks.index(forKey: task), !tasks.values[place].call.isEmpty else { return }
+        let call = tasks.values[place].call
         inlineBytes -= UInt64(call.count)
         argumentBytes -= UInt64(call.count)
         call.withUnsafeBytes { raw in
@@ -95,18 +96,19 @@ extension Engine {
             for blob in layout.blobs where blobs.disuse(blob) { forgetEverywhere(blob) }
             release(call[layout.payloadOffset...])
         }
-        tasks[task]!.call = []
-        if tasks[task]!.value.isEmpty { tasks[task] = nil }
+        tasks.values[place].call = []
+        if tasks.values[place].value.isEmpty { tasks.remove(at: place) }
         adjustBudget()
     }
 
     func dropValue(of task: TaskID) {
-        causes[task] = nil
-        guard let value = tasks[task]?.value else { return }
+        if !causes.isEmpty { causes[task] = nil }
+        guard let place = tasks.index(forKey: task) else { return }
+        let value = tasks.values[place].value
         inlineBytes -= UInt64(value.count)
         release(value)
-        tasks[task]!.value = []
-        if tasks[task]!.call.isEmpty { tasks[task] = nil }
+        tasks.values[place].value = []
+        if tasks.values[place].call.isEmpty { tasks.remove(at: place) }
         adjustBudget()
     }
 

@@ -36,8 +36,8 @@ public enum WorkerMode: Hashable, Sendable {
 
 /// Something that happened. Time comes with it; the scheduler reads no clock.
 public enum SchedulerEvent: Sendable {
-    /// A request that later tasks refer to.
-    case define(RequestID, ResourceRequest)
+    /// A request that later tasks refer to. (Indirect, as it is large: every event is copied on its way.)
+    indirect case define(RequestID, ResourceRequest)
     /// A new task. `inputs` are tasks whose values it needs; all were submitted (or declared external) before.
     case submit(TaskID, request: RequestID, inputs: [TaskID])
     /// The same for one that a store may have the value of: it does not run before `letGo`.
@@ -91,7 +91,8 @@ public enum SchedulerEvent: Sendable {
 /// What is to be done now, in this order.
 public enum SchedulerAction: Hashable, Sendable {
     /// Start a worker in this slot. `index` is the worker's place in the pool (0 …), 0 for fresh ones.
-    case startWorker(WorkerID, index: Int, request: ResourceRequest, slot: Slot)
+    /// (Indirect, as it is large: every action is copied on its way.)
+    indirect case startWorker(WorkerID, index: Int, request: ResourceRequest, slot: Slot)
     /// Send the call to the worker (for a fresh one: right after `startWorker`). `attempt` counts from 1.
     case assign(TaskID, WorkerID, attempt: Int)
     /// The call is what its worker now works on (with `assign`, unless the worker is still busy with an earlier call).

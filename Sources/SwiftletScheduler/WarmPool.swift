@@ -46,7 +46,7 @@ enum Patience {
     /// Workers whose calls take less than this on average are given calls ahead.
     static let shortCall = 200_000.0
     /// How many calls a worker is given ahead: work for half a millisecond, within these limits.
-    static let prefetchDepth = 16...64
+    static let prefetchDepth = 16...128
     static let prefetchedWork = 500_000.0
     /// One call more for so much time that words are under way, and at most how many.
     static let delayPerCall = millisecond / 10

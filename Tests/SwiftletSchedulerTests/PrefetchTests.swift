@@ -4,7 +4,7 @@ import SwiftletScheduler
 import Testing
 
 @Suite struct PrefetchTests {
-    @Test(arguments: [(0, 64), (10_000, 50), (50_000, 16), (190_000, 16)] as [(UInt64, UInt64)])
+    @Test(arguments: [(0, 128), (5_000, 100), (10_000, 50), (50_000, 16), (190_000, 16)] as [(UInt64, UInt64)])
     func aQuickWorkerIsGivenHalfAMillisecondOfCallsAheadWhichBeginInTurn(nanoseconds: UInt64, ahead: UInt64) {
         var trace = Trace.warm(1)
         _ = trace.submit(1)

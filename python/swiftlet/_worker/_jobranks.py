@@ -40,11 +40,10 @@ def run(expected: int, directory: str, key: str, result: str) -> NoReturn:
     except Exception as error:
         _refuse(result, f"MPI could not be started by mpi4py: {type(error).__name__}: {error}")
     if comm.Get_size() != expected:
-        library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
         _refuse(
             result,
             f"{_launcher()} started {expected} ranks, but MPI says that there are {comm.Get_size()}: it and "
-            f"the MPI library of mpi4py ({library}) do not fit together. Choose another pmi_mode"
+            f"the MPI library of mpi4py ({_world.stranger()}) do not fit together. {_world.what_to_choose()}"
             + ("; `srun --mpi=list` shows which there are" if _launcher() == "srun" else ""),
         )
     kind, parts = _together(comm, directory, key, result)

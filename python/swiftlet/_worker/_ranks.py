@@ -109,14 +109,12 @@ def _refuse(line: str, reason: str) -> NoReturn:
 
 
 def _mismatch(size: int, expected: int, is_step: bool) -> str:
-    from mpi4py import MPI
-
-    library = MPI.Get_library_version().strip("\0 \n").splitlines()[0]
     if is_step:
-        advice = "Choose another pmi_mode, or an MPI library that knows one of the launcher's"
+        advice = _world.what_to_choose()
     else:
         advice = "Use the mpiexec that belongs to this library (PATH, or SWIFTLET_MPIEXEC)"
     return (
         f"its launcher started {expected} ranks, but MPI says that there {'is' if size == 1 else 'are'} "
-        f"{size}: the launcher and the MPI library of mpi4py ({library}) do not fit together. {advice}"
+        f"{size}: the launcher and the MPI library of mpi4py ({_world.stranger()}) do not fit together. "
+        f"{advice}"
     )

@@ -24,3 +24,23 @@ def start() -> Any:
 
     vars(MPI)["COMM_WORLD"] = World(MPI.COMM_WORLD)
     return own
+
+
+def stranger() -> str:
+    """The MPI library of mpi4py, which the launcher does not know, in the first line of its own words."""
+    from mpi4py import MPI
+
+    return MPI.Get_library_version().strip("\0 \n").splitlines()[0]
+
+
+def what_to_choose() -> str:
+    """What brings a launcher with PMIs of its own (srun, Flux) and the MPI library together."""
+    from mpi4py import MPI
+
+    name, version = MPI.get_vendor()
+    if name == "Open MPI" and version[0] >= 5:
+        return (
+            f"Open MPI {version[0]} knows PMIx alone: pmi_mode='pmix', if the launcher has its PMIx plug-in; "
+            "else use an mpi4py on MPICH"
+        )
+    return "Choose another pmi_mode, or an MPI library that knows one of the launcher's"

@@ -73,3 +73,8 @@ def stop(process: subprocess.Popen[bytes], uri: str) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def has_pmix(instance: Instance) -> bool:
+    """Whether tasks of a job get PMIx, which is a plug-in of Flux's."""
+    return "PMIX_RANK" in instance.run("run", "-n1", "-o", "pmi=pmix", "env")

@@ -68,16 +68,15 @@ static void answer(pid_t value) {
   if (send(SERVER, &value, sizeof value, MSG_NOSIGNAL) != sizeof value) _exit(0);
 }
 
-// Its environment is the strings from `next` up to `end`.
+// Its environment is the strings from `next` up to `end`. They are put where the kernel put those of the copy: in a program that is
+// linked statically Swift's runtime begins after this file does, and finds the arguments by the environment's place on the stack.
 static int take_environment(char *next, const char *end) {
-  size_t count = 0;
-  for (char *c = next; c < end; c++) count += *c == 0;
-  char **variables = malloc((count + 1) * sizeof *variables);
-  if (!variables) return -1;
-  size_t i = 0;
-  for (; next < end; next += strlen(next) + 1) variables[i++] = next;
-  variables[i] = NULL;
-  environ = variables;
+  char **place = environ;
+  for (; next < end; next += strlen(next) + 1) {
+    if (!*place) return -1;
+    *place++ = next;
+  }
+  *place = NULL;
   return 0;
 }
 

@@ -10,6 +10,8 @@ final class ProgramForkServer {
     private struct Surroundings: Equatable {
         var arguments: [String]
         var environment: [String]
+        /// Variables that may differ: each has a place in the copy's environment.
+        var ownCount: Int
         var coreCount: Int
     }
 
@@ -38,8 +40,9 @@ final class ProgramForkServer {
         cores: [Int]
     ) -> Result<pid_t, SpawnError>? {
         guard !isRefused, let program = arguments.first, Self.isOwnProgram(program) else { return nil }
+        let inherited = environment.filter { !$0.hasPrefix("SWIFTLET_") }
         let wanted = Surroundings(
-            arguments: arguments, environment: environment.filter { !$0.hasPrefix("SWIFTLET_") }, coreCount: cores.count)
+            arguments: arguments, environment: inherited, ownCount: environment.count - inherited.count, coreCount: cores.count)
         defer { last = wanted }
         guard server?.surroundings == wanted else {
             if last == wanted { replace(wanted, environment: environment, cores: cores) }

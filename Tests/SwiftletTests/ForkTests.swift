@@ -42,6 +42,8 @@ import Testing
                 #expect(worker.descriptors == first.descriptors)
                 #expect(worker.environment["BIRTH"] == "here")
                 #expect(Set(worker.environment.keys) == Set(first.environment.keys))
+                // In a program that is linked statically Swift's runtime finds the arguments by it.
+                #expect(worker.isEnvironmentInPlace)
             }
             #expect(workers[0].environment["SWIFTLET_SLOT"] != workers[1].environment["SWIFTLET_SLOT"])
         }

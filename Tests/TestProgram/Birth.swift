@@ -13,6 +13,8 @@ struct Birth: RemoteTask {
         let group: pid_t
         let arguments: [String]
         let environment: [String: String]
+        /// The environment lies behind the arguments, where the kernel puts it.
+        let isEnvironmentInPlace: Bool
         let directory: String
         let cores: String
         /// The main thread's id as the kernel and as the C library say it.
@@ -26,7 +28,9 @@ struct Birth: RemoteTask {
         return Facts(
             place: UInt(bitPattern: dlsym(nil, "strtol")), process: getpid(), parent: getppid(), session: getsid(0),
             group: getpgrp(),
-            arguments: CommandLine.arguments, environment: environment(), directory: String(cString: getcwd(nil, 0)),
+            arguments: CommandLine.arguments, environment: environment(),
+            isEnvironmentInPlace: environ == CommandLine.unsafeArgv + Int(CommandLine.argc) + 1,
+            directory: String(cString: getcwd(nil, 0)),
             cores: status.first { $0.hasPrefix("Cpus_allowed_list:") }.map(String.init) ?? "", threads: threads,
             descriptors: (0..<4).filter { fcntl($0, F_GETFD) == 0 })
     }

@@ -21,7 +21,7 @@ extension TaskProgram {
     public static func main() async {
         await enterWorkerModeIfAsked()
         do { try await body() } catch {
-            let message = "\(CommandLine.arguments[0]): \(error)\n"
+            let message = "\(CommandLine.arguments.first ?? "\(Self.self)"): \(error)\n"
             _ = write(2, message, message.utf8.count)
             exit(1)
         }

@@ -24,15 +24,23 @@ extension ClusterTable {
             case .ended(let reason):
                 missing(id, job, reason, at: now)
                 over.append(id)
-            case .refused(let reason):
-                missing(id, job, reason, at: now)
-                over.append(id)
+            case .refused(let reason): neverRan(id, job, reason, into: &actions)
             case .unknown:
                 missing(id, job, "\(limits.system) does not know it any more", at: now)
                 over.append(id)
             }
         }
         if !over.isEmpty { actions.append(.check(over.sorted { $0.rawValue < $1.rawValue })) }
+    }
+
+    /// Its job never ran and never could, so that no outcome has to be waited for.
+    private mutating func neverRan(_ id: EntryID, _ job: JobID, _ reason: String, into actions: inout [ClusterAction]) {
+        if case .foreign = entries[id]!.state {
+            jobs[job] = nil
+            return look(for: id, takingOver: job, into: &actions)
+        }
+        actions.append(.withdraw(id))
+        end(id, .refused(reason), into: &actions)
     }
 
     private mutating func missing(_ id: EntryID, _ job: JobID, _ reason: String?, at now: Instant) {

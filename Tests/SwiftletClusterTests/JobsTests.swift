@@ -55,6 +55,26 @@ import Testing
             ])
     }
 
+    @Test func aJobThatCanNeverRunEndsItsCallAtOnce() {
+        var trace = ClusterTrace { $0.jobs = 1 }
+        _ = trace.queue(1)
+        _ = trace.claim(2)
+        #expect(
+            trace.handle(.jobs([JobID(1): .refused("unsatisfiable")], isAnswer: false)) == [
+                .withdraw(EntryID(1)), .ended(1, .refused("unsatisfiable")), .close(EntryID(1)),
+            ])
+        #expect(trace.after(100) == [.submit(2, [2])])
+    }
+
+    @Test func aJobOfAnotherClientThatCanNeverRunIsTakenOver() {
+        var trace = ClusterTrace()
+        _ = trace.submit(1)
+        _ = trace.handle(.looked(EntryID(1), .taken(JobID(5))))
+        #expect(
+            trace.handle(.jobs([JobID(5): .refused("unsatisfiable")], isAnswer: false))
+                == [.look(EntryID(1), takingOver: JobID(5))])
+    }
+
     @Test func anOutcomeThatIsSeenLateCounts() {
         var trace = ClusterTrace()
         _ = trace.queue(1)

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from swiftlet import _batch_options
+from swiftlet import _batch_options, _warnings
 from swiftlet._cluster import ClusterPolicy
 from swiftlet._queues import Queue, Queues
 from swiftlet._resources import Resources, checked, copied
@@ -48,7 +47,7 @@ class BatchPolicy(ClusterPolicy):
             template = values.get("submission_template") or self._base_template
             strange = _batch_options.not_understood(others, template, self.known)
             if strange:
-                warnings.warn(strange, UserWarning, stacklevel=5)
+                _warnings.warn(strange)
         return {**values, **unknown}
 
     def check(self, resources: Resources, limit: int | None) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future as StandardFuture
 from typing import Any
 
-from swiftlet import _entries, _entry_claims, _hdf5, _job_queues, _payload, _watch
+from swiftlet import _entries, _entry_claims, _hdf5, _job_queues, _payload, _warnings, _watch
 from swiftlet._entries import OUTCOME, SUFFIX, TASK, Entry
 from swiftlet._futures import Future
 
@@ -133,7 +132,7 @@ def _described(cache_directory: str) -> Iterator[tuple[str, str, dict[str, Any]]
         except FileNotFoundError:
             continue
         except OSError as error:
-            warnings.warn(str(error), UserWarning, stacklevel=3)
+            _warnings.warn(str(error))
             continue
         yield directory, key, _describe(directory, key, role, entry)
     for described in _hdf5.described(cache_directory):
@@ -165,7 +164,7 @@ def _describe(directory: str, key: str, role: int, entry: Entry) -> dict[str, An
             described["input_args"] = loaded[0] if type(loaded) is tuple else loaded
             described["input_kwargs"] = loaded[1] if type(loaded) is tuple else {}
     except Exception as error:
-        warnings.warn(f"{path}: what was called cannot be loaded: {error}", UserWarning, stacklevel=4)
+        _warnings.warn(f"{path}: what was called cannot be loaded: {error}")
     described["resource_dict"] = header.get("resources") or {}
     provenance = header.get("provenance") or {}
     if role == OUTCOME:
@@ -174,7 +173,7 @@ def _describe(directory: str, key: str, role: int, entry: Entry) -> dict[str, An
             raised = _watch.settle(future, entry)
             described["output" if raised is None else "error"] = future.result() if raised is None else raised
         except Exception as failure:
-            warnings.warn(f"{path}: its value cannot be loaded: {failure}", UserWarning, stacklevel=4)
+            _warnings.warn(f"{path}: its value cannot be loaded: {failure}")
         described["runtime"] = provenance.get("duration")
         described["provenance"] = provenance
     job = _entry_claims.holder_job(directory, key, None) if role == TASK else None

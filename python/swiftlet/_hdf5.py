@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future as StandardFuture
 from typing import Any
 
-from swiftlet import _entries
+from swiftlet import _entries, _warnings
 from swiftlet._futures import Future
 
 _NAMES = (
@@ -37,7 +36,7 @@ def described(cache_directory: str) -> Iterator[dict[str, Any]]:
             try:
                 yield {**read(path), "filename": path}
             except Exception as error:
-                warnings.warn(f"{path} cannot be read: {error}", UserWarning, stacklevel=4)
+                _warnings.warn(f"{path} cannot be read: {error}")
 
 
 def future_of(directory: str, key: str) -> StandardFuture[Any] | None:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from swiftlet import _warnings
 from swiftlet._errors import NotYetAvailableError, ResourceUnavailableError
 from swiftlet._resources import Resources, asks_for, check_fits, checked, copied, hint_for, resources_of
 
@@ -49,7 +49,7 @@ class Policy:
         if unknown and self.strict:
             raise hint_for(next(iter(unknown)))
         if unknown:
-            warnings.warn(self.unknown_keys(unknown), UserWarning, stacklevel=5)
+            _warnings.warn(self.unknown_keys(unknown))
         return {**values, **unknown}
 
     def unknown_keys(self, unknown: Mapping[str, Any]) -> str:

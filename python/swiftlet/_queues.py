@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swiftlet import _warnings
 from swiftlet._errors import ResourceError
 from swiftlet._resources import Resources
 from swiftlet._template import Template
@@ -37,11 +37,7 @@ class Queue:
             ("memory_max", resources.memory_max, self.memory_max),
         ):
             if asked is not None and most is not None and asked > most:
-                warnings.warn(
-                    f"queue {self.name!r} allows {key}={most}: {asked} is lowered to that",
-                    UserWarning,
-                    stacklevel=6,
-                )
+                _warnings.warn(f"queue {self.name!r} allows {key}={most}: {asked} is lowered to that")
 
     def within_limits(self, variables: dict[str, Any]) -> dict[str, Any]:
         """The template's variables, each within the queue's limits."""

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from swiftlet import _mpi
+from swiftlet import _mpi, _warnings
 from swiftlet._claims import Claim
 from swiftlet._errors import ResourceError, ResourceUnavailableError
 from swiftlet._interactive import InteractiveExecutor
@@ -217,9 +216,7 @@ class SingleNodeExecutor(InteractiveExecutor):
 
     def _default_worker_count(self) -> int:
         count = usable_cores()
-        warnings.warn(
-            f"max_workers parameter is not set, set default based on CPU count to: max_workers={count}",
-            UserWarning,
-            stacklevel=5,
+        _warnings.warn(
+            f"max_workers parameter is not set, set default based on CPU count to: max_workers={count}"
         )
         return count

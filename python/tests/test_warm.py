@@ -132,8 +132,9 @@ def test_the_number_of_workers():
         block_allocation=True, max_cores=4, resource_dict={"threads_per_core": 2}
     ) as executor:
         assert executor.max_workers == 2
-    with pytest.warns(UserWarning, match="set default based on CPU count to: max_workers="):
+    with pytest.warns(UserWarning, match="set default based on CPU count to: max_workers=") as told:
         executor = SingleNodeExecutor(block_allocation=True)
+    assert told[0].filename == __file__
     assert executor.max_workers is not None
     executor.shutdown()
     with warnings.catch_warnings():

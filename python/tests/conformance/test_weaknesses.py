@@ -57,8 +57,9 @@ def test_W02_a_selector_with_a_missing_key_as_input(executor):
 def test_W03_resources_that_are_wrong_are_refused_by_name(kind, executor, resources):
     (key,) = resources
     if key == "coers" and kind.detaches:
-        with pytest.warns(UserWarning, match="coers"):
+        with pytest.warns(UserWarning, match="coers") as told:
             assert executor.submit(operator.neg, 1, resource_dict=resources).result(timeout=60) == -1
+        assert told[0].filename == __file__
         return
     with pytest.raises(ResourceError, match=key):
         executor.submit(operator.neg, 1, resource_dict=resources)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from flux_nodes import Instance
 
-from swiftlet import FluxClusterExecutor, ResourceError, TimeLimitError, WorkerLostError
+from swiftlet import FluxClusterExecutor, ResourceError, TaskRefusedError, TimeLimitError, WorkerLostError
 
 PATIENCE = 60
 
@@ -117,7 +117,7 @@ def test_what_can_never_fit_fails_at_once_in_fluxs_words(instance: Instance, tmp
         wide = exe.submit(square, 2, resource_dict={"threads_per_core": 64})
         many = exe.submit(square, 3, resource_dict={"gpus_per_core": 9})
         for future in (wide, many):
-            with pytest.raises(WorkerLostError, match="unsatisfiable"):
+            with pytest.raises(TaskRefusedError, match="unsatisfiable"):
                 future.result(PATIENCE)
 
 

@@ -185,8 +185,9 @@ def test_w17_a_refused_submission_is_no_result(executor: SlurmClusterExecutor) -
 
 
 def test_keys_that_nobody_knows_are_warned_about(executor: SlurmClusterExecutor) -> None:
-    with pytest.warns(UserWarning, match="'partition' instead of 'partiton'"):
+    with pytest.warns(UserWarning, match="'partition' instead of 'partiton'") as told:
         executor.submit(add, 1, resource_dict={"partiton": "debug"}).result()
+    assert told[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert executor.submit(add, 2, resource_dict={"partition": "debug"}).result() == 3

@@ -205,8 +205,9 @@ def test_removing(filled: Path) -> None:
 
 def test_entries_of_strangers_are_not_used(filled: Path) -> None:
     os.chown(filled / "two.outcome", 12345, -1)
-    with pytest.warns(UserWarning, match="belongs to user 12345"):
+    with pytest.warns(UserWarning, match="belongs to user 12345") as told:
         assert "two" not in by_key(filled, get_cache_data(str(filled)))
+    assert told[0].filename == __file__
     with pytest.raises(OSError, match="not trusted"):
         get_future_from_cache(str(filled), "two")
 

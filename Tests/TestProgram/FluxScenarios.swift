@@ -32,6 +32,7 @@ enum FluxScenarios {
         case "commands": try await commands()
         case "failures": try await SlurmScenarios.failures(.fluxJob())
         case "data": try await SlurmScenarios.data(.fluxJob())
+        case "memory": try await memory()
         case "refusals": try await refusals()
         case "launched":
             try await LaunchedRanks.run(.fluxJob(), library: CommandLine.arguments.dropFirst(2).first ?? "", arguments: [])
@@ -112,15 +113,31 @@ enum FluxScenarios {
         }
     }
 
+    /// A task and an external program that use more memory than they may.
+    private static func memory() async throws {
+        let limit = ResourceRequest(memory: 100 << 20, timeLimit: .seconds(60))
+        let script = "x=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 600"
+        try await withExecutor(.fluxJob()) { executor in
+            let task = try executor.submit(Hungry(size: 300 << 20), resources: limit)
+            let program = try executor.submit(Command("sh", arguments: ["-c", script]), resources: limit)
+            for end in [Endings.text(await task.result), Endings.text(await program.result)] {
+                print(end.hasPrefix("lost: ") && end.contains("more than the 100 MB of its request's memory") ? "ended" : end)
+            }
+            print(try await executor.run(Square(number: 3), resources: limit))
+        }
+    }
+
     private static func refusals() async throws {
         try await withExecutor(.fluxJob()) { executor in
             let arguments = ResourceRequest(launcherArguments: ["--queue=x"])
             for request in [
                 ResourceRequest(threadsPerCore: 5), ResourceRequest(cores: 17), ResourceRequest(memory: 1 << 20, isStep: true),
-                arguments,
+                ResourceRequest(cores: 4, memory: 1 << 20, nodes: 2), arguments,
             ] {
                 do { _ = try executor.submit(Lease(), resources: request) } catch { print(error) }
             }
+            let group = ResourceRequest(cores: 2, memory: 1 << 20)
+            do { _ = try executor.submit(Command("true"), resources: group) } catch { print(error) }
         }
         do {
             try await withExecutor(.fluxJob(maxWorkers: 17, mode: .warm)) { _ in }

@@ -311,8 +311,9 @@ struct ExecutorPlan: Sendable {
             attributes[integer: "exclusive"] = nil
             attributes[integer: "gpus_per_core"] = nil
         }
-        // An agent's tasks have no limit of memory that Slurm would see to.
-        if resources.isStep || resources.memory != nil || !resources.launcherArguments.isEmpty { attributes[integer: "step"] = 1 }
+        // An agent's tasks have no limit of memory that Slurm would see to. In Flux the agent sees to it, and to no job of its own.
+        let isLimitedBySlurm = slurm != nil && resources.memory != nil
+        if resources.isStep || isLimitedBySlurm || !resources.launcherArguments.isEmpty { attributes[integer: "step"] = 1 }
         if !resources.launcherArguments.isEmpty { attributes[list: "step_arguments"] = resources.launcherArguments }
         return attributes
     }

@@ -8,10 +8,8 @@ enum FluxRequest {
 
     /// - Throws: ``TaskError`` (`refused`) for what Flux does not give.
     static func check(_ resources: ResourceRequest, options: [String]) throws(TaskError) {
-        let isJob = resources.isStep || resources.isExclusive || options != []
-        if let memory = resources.memory, isJob {
-            throw TaskError(.refused, "memory is \(memory) bytes, but a job of Flux has no limit of memory")
-        }
+        let isLaunched = resources.cores > 1 && (resources.usesMPI || resources.nodes ?? 1 > 1)
+        if resources.isStep || resources.isExclusive || isLaunched || options != [] { try refuseMemory(of: resources) }
         for argument in resources.launcherArguments where !options.contains(where: { argument.hasPrefix("--\($0)=") }) {
             let known = options.map { "--\($0)=…" }.joined(separator: " and ")
             throw TaskError(
@@ -19,6 +17,12 @@ enum FluxRequest {
                 "launcherArguments has \(argument); "
                     + (options.isEmpty ? "there are none for tasks in a Flux instance" : "for jobs of Flux there are \(known)"))
         }
+    }
+
+    /// For a task that is a job of its own.
+    static func refuseMemory(of resources: ResourceRequest) throws(TaskError) {
+        guard let memory = resources.memory else { return }
+        throw TaskError(.refused, "memory is \(memory) bytes, but a job of Flux has no limit of memory")
     }
 
     static func addOptions(of resources: ResourceRequest, to attributes: inout Attributes) {
@@ -33,8 +37,9 @@ enum FluxRequest {
 extension ExecutorPlan {
     /// - Throws: ``TaskError`` (`refused`) for what an external program cannot have here.
     func check(_ command: Command, _ resources: ResourceRequest) throws(TaskError) {
-        let isJob = resources.cores > 1 || resources.isStep || resources.isExclusive
-        if flux != nil, isJob, case .bytes = command.standardInput {
+        guard flux != nil, resources.cores > 1 || resources.isStep || resources.isExclusive else { return }
+        try FluxRequest.refuseMemory(of: resources)
+        if case .bytes = command.standardInput {
             throw TaskError(
                 .refused, "the standard input of a program that is a job of Flux comes from a file: standardInput: .file(…)")
         }

@@ -50,6 +50,7 @@ def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
                 "lost 9",
             ],
         ),
+        ("memory", ["ended", "ended", "9"]),
         ("data", ["499999500000.0 499999500000.0 1000000"]),
     ],
 )
@@ -72,10 +73,11 @@ def test_groups_that_stay(scenario: Scenario) -> None:
 
 @pytest.mark.usefixtures("instance")
 def test_what_the_instance_cannot_give(scenario: Scenario) -> None:
-    wide, large, memory, arguments, pool = scenario("flux-refusals")
+    wide, large, *memory, arguments, command, pool = scenario("flux-refusals")
     assert "threadsPerCore is 5, the largest node has 4 cores" in wide
     assert "17 cores, the executor has 16" in large
-    assert "a job of Flux has no limit of memory" in memory
+    assert len(memory) == 2
+    assert all("a job of Flux has no limit of memory" in line for line in [*memory, command])
     assert "launcherArguments has --queue=x" in arguments
     assert "17 workers of 1 cores are more than the 16 cores of the instance" in pool
 

@@ -23,6 +23,7 @@ extension ClusterTable {
             guard let task = tasks[id], task.outcome == nil else { continue }
             tasks[id]!.outcome = outcome
             tasks[id]!.dependants = []
+            if case .inputFailed(let origin) = outcome { tasks[origin]?.failed += 1 }
             unended -= 1
             actions.append(.ended(id, task.entry, outcome, tellClient: tellClient))
             leave(id, task.entry, into: &actions)
@@ -33,7 +34,7 @@ extension ClusterTable {
             }
             if task.isReleased { released.append(id) }
         }
-        for id in released { forget(id, into: &actions) }
+        for id in released { forgetIfUnused(id, into: &actions) }
     }
 
     /// A dependant that somebody else's work answers goes on without its input; and so does one that runs, for its job has
@@ -84,14 +85,19 @@ extension ClusterTable {
     }
 
     mutating func release(_ id: TaskID, into actions: inout [ClusterAction]) {
-        guard let task = tasks[id] else { return }
-        tasks[id]!.isReleased = true
-        if task.outcome != nil { forget(id, into: &actions) }
+        tasks[id]?.isReleased = true
+        forgetIfUnused(id, into: &actions)
     }
 
-    private mutating func forget(_ id: TaskID, into actions: inout [ClusterAction]) {
+    /// A call that has ended is kept while the client refers to it, and while one is that ended because of it: dependants of that
+    /// may still come, and are told why.
+    private mutating func forgetIfUnused(_ id: TaskID, into actions: inout [ClusterAction]) {
+        guard let task = tasks[id], let outcome = task.outcome, task.isReleased, task.failed == 0 else { return }
         tasks[id] = nil
         actions.append(.forget(id))
+        guard case .inputFailed(let origin) = outcome, tasks[origin] != nil else { return }
+        tasks[origin]!.failed -= 1
+        forgetIfUnused(origin, into: &actions)
     }
 
     mutating func shutdown(cancelWaiting: Bool, into actions: inout [ClusterAction]) {

@@ -11,6 +11,8 @@ public struct ClusterTable {
         let entry: EntryID
         /// Calls that need its value and have not ended.
         var dependants: [TaskID] = []
+        /// Calls that ended because of it and are known.
+        var failed = 0
         var outcome: Outcome?
         var isReleased = false
     }

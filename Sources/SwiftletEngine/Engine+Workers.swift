@@ -317,8 +317,19 @@ extension Engine {
         peers[worker.peer.origin] = nil
         segments.peerIsGone(worker.peer.origin, peers: peers)
         observe(.workerDown, worker: worker.id, end: end)
-        apply(.workerEnded(worker.id, end))
+        apply(.workerEnded(worker.id, wordsOfUnready(worker, end) ?? end))
         workers[worker.id] = nil
         workerIsGoneInFlux(worker.id)
+    }
+
+    /// Why a warm worker that never was ready ended, in its own words: calls that end because of it have no other worker's.
+    private func wordsOfUnready(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd? {
+        guard !worker.isFresh, !worker.isUp, worker.command == nil else { return nil }
+        switch end {
+        case .exited, .signalled:
+            let tail = worker.errorTail
+            return tail.isEmpty ? nil : .failed("\(end); the last it said:\n\(tail)")
+        case .memoryLimit, .failed, .taken: return nil
+        }
     }
 }

@@ -13,7 +13,7 @@ import warnings
 
 import pytest
 
-from swiftlet import ExecutorlibSocketError, SingleNodeExecutor
+from swiftlet import ExecutorlibSocketError, SingleNodeExecutor, TaskRefusedError
 
 
 def presets():
@@ -91,6 +91,23 @@ def test_presets_need_not_be_picklable():
 
     with SingleNodeExecutor(block_allocation=True, max_workers=1, init_function=init) as executor:
         assert [executor.submit(ask, number).result(30) for number in (1, 5)] == [2, 6]
+
+
+def dies_of_the_licence():
+    print("no licence to be had", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def test_what_workers_said_that_never_were_ready_is_told():
+    with (
+        SingleNodeExecutor(
+            block_allocation=True, max_workers=1, init_function=dies_of_the_licence
+        ) as executor,
+        pytest.raises(
+            TaskRefusedError, match=r"(?s)exited with status 3; the last it said:\nno licence to be had"
+        ),
+    ):
+        executor.submit(worker_id).result(30)
 
 
 def test_worker_ids():

@@ -1,25 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How tasks end on Slurm; the tests of python/tests/slurm start it there. Arguments: scenario, a directory.
+// How tasks end on Slurm and Flux; the tests of python/tests start it there. Arguments: system and scenario, a directory.
 import Glibc
 import Swiftlet
 
 enum EndingScenarios {
     static func run(_ name: Substring, _ directory: String) async throws {
         let group = ResourceRequest(cores: 2)
-        let cluster = ExecutorConfiguration.slurmCluster(cacheDirectory: "\(directory)/cache", environment: quiet)
+        let isFlux = name.hasPrefix("flux-")
+        func job(
+            _ workers: Int? = nil, _ mode: WorkerMode = .fresh, _ resources: ResourceRequest = ResourceRequest(),
+            environment: [String: String] = quiet
+        ) -> ExecutorConfiguration {
+            isFlux
+                ? .fluxJob(maxWorkers: workers, mode: mode, resources: resources, environment: environment)
+                : .slurmJob(maxWorkers: workers, mode: mode, resources: resources, environment: environment)
+        }
+        let entries = "\(directory)/cache"
+        let cluster: ExecutorConfiguration =
+            isFlux
+            ? .fluxCluster(cacheDirectory: entries, environment: quiet)
+            : .slurmCluster(cacheDirectory: entries, environment: quiet)
         let step = ResourceRequest(isStep: true)
+        let name = name.drop { $0 != "-" }.dropFirst()
         switch name {
-        case "fresh": try await compare(.slurmJob(environment: quiet), nil, group)
-        case "warm": try await compare(.slurmJob(maxWorkers: 2, mode: .warm, environment: quiet), nil, nil)
-        case "warm-ranks":
-            try await compare(.slurmJob(maxWorkers: 1, mode: .warm, resources: group, environment: quiet), nil, group)
-        case "steps": try await compare(.slurmJob(environment: quiet), step, ResourceRequest(cores: 2, isStep: true))
+        case "fresh": try await compare(job(), nil, group)
+        case "warm": try await compare(job(2, .warm), nil, nil)
+        case "warm-ranks": try await compare(job(1, .warm, group), nil, group)
+        case "steps": try await compare(job(), step, ResourceRequest(cores: 2, isStep: true))
         case "jobs": try await compare(cluster, nil, group)
-        case "rebuilt-step", "gone-step": try await withoutProgram(name, .slurmJob(), step)
+        case "rebuilt-step", "gone-step": try await withoutProgram(name, job(environment: [:]), step)
         case "rebuilt-job", "gone-job": try await withoutProgram(name, cluster, nil)
         case "rebuilt-before":
             try replaceProgram()
-            do { try await withExecutor(.slurmJob()) { _ in } } catch { print(error) }
+            do { try await withExecutor(job(environment: [:])) { _ in } } catch { print(error) }
         default: print("no scenario ending-\(name)")
         }
     }

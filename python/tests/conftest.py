@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import shutil
 import signal
 import sys
 import uuid
@@ -15,6 +16,7 @@ import pytest
 from marked_processes import MARK, gone_within
 from programs import Script
 
+import swift_program
 from swiftlet import SingleNodeExecutor
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -24,6 +26,12 @@ os.environ[MARK] = uuid.uuid4().hex
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")]))
 # Who runs the tests in the background may have them ignore Ctrl-C; programs that they start have to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def program_copy(tmp_path: Path) -> Path:
+    """A copy of the Swift program of the tests, which may be replaced."""
+    return Path(shutil.copy(swift_program.built(), tmp_path / "program"))
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ MPICH = Path(sys.prefix) / "lib" / "libmpi.so.12"
 """The MPI that the tests' Python has; scripts/venv installs it."""
 RANKS = " ".join(f"{rank}/6" for rank in range(6))
 FAILURES = ["failed OutOfRange(number: 0)", "lost killed", "failed OutOfRange(number: 5)", "lost killed"]
+REBUILT = "it was rebuilt or replaced meanwhile"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,8 +33,10 @@ def built() -> Path:
     return Path(where.stdout.strip()) / "TestProgram"
 
 
-def run(*arguments: str) -> list[str]:
-    """Runs a scenario; the lines it prints."""
-    done = subprocess.run([built(), *arguments], capture_output=True, text=True, timeout=300, check=False)
+def run(*arguments: str, program: Path | None = None) -> list[str]:
+    """Runs a scenario, also of a copy of the program; the lines it prints."""
+    done = subprocess.run(
+        [program or built(), *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()

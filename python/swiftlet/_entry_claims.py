@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import uuid
 from typing import Any, NamedTuple
 
 from swiftlet import _entries, _job_queues, _lifesign
@@ -76,15 +74,8 @@ def _job(claim: dict[str, Any], backend: str | None) -> Job | None:
 
 def is_alive(claim: dict[str, Any], path: str, modified: float) -> bool:
     """Whether the process that made a claim lives, as far as can be seen from here."""
-    if claim.get("boot") == _lifesign.host():
-        return _lifesign.start_time(int(claim["pid"])) == claim.get("start")
-    probe = os.path.join(os.path.dirname(path), f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
-    try:
-        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        now = os.stat(probe).st_mtime
-    except OSError:
-        return True  # nothing can be said
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(probe)
-    return now - modified <= STALE_AFTER
+    lives = _lifesign.lives(claim)
+    if lives is not None:
+        return lives
+    now = _lifesign.now(os.path.dirname(path))
+    return now is None or now - modified <= STALE_AFTER

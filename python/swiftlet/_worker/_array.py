@@ -17,7 +17,6 @@ import random
 import signal
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -159,16 +158,13 @@ def _is_stale(directory: str, key: str) -> bool:
     """Whether who runs the call is dead. Of another host that is seen by the file system's own clock: hosts'
     clocks differ.
     """
-    who = _marked(directory, key)
-    if who.get("boot") and who["boot"] == _lifesign.host():
-        return bool(_lifesign.start_time(who["pid"]) != who["start"])
-    folder = os.path.dirname(os.path.join(directory, key))
-    probe = os.path.join(folder, f"{_entries.PREFIX}{uuid.uuid4().hex}.probe")
+    lives = _lifesign.lives(_marked(directory, key))
+    if lives is not None:
+        return not lives
+    mark = os.path.join(directory, key) + _MARK
+    now = _lifesign.now(os.path.dirname(mark))
     try:
-        with open(probe, "x"):
-            now = os.stat(probe).st_mtime
-        os.unlink(probe)
-        return now - os.stat(os.path.join(directory, key) + _MARK).st_mtime > STALE
+        return now is not None and now - os.stat(mark).st_mtime > STALE
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ import pytest
 from flux_nodes import Instance
 from flux_work import add, dies_by, ends_its_job, makes, raises, square, tells_and_opens
 
-from swiftlet import FluxClusterExecutor, WorkerLostError
+from swiftlet import FluxClusterExecutor, Future, WorkerLostError
 
 PATIENCE = 60
 
@@ -57,6 +57,14 @@ def fifos(tmp_path: Path) -> tuple[Path, Path]:
     return both
 
 
+def long_behind_short(exe: FluxClusterExecutor, tells: Path, go: Path) -> tuple[Future[str], int, str]:
+    """A call that the job of a short one runs: its future, its process, and the job."""
+    short, long = exe.submit(square, 2), exe.submit(tells_and_opens, str(tells), str(go))
+    process, job = told(tells)
+    assert short.result(PATIENCE) == 4
+    return long, process, job
+
+
 def test_each_call_runs_once_and_few_jobs_start(one_at_a_time: Instance, tmp_path: Path) -> None:
     with executor(one_at_a_time, tmp_path) as exe:
         futures = [exe.submit(makes, str(tmp_path / f"made-{number}")) for number in range(40)]
@@ -83,9 +91,7 @@ def test_a_call_runs_in_its_own_job_when_that_of_another_is_ended(
 ) -> None:
     tells, go = fifos(tmp_path)
     with executor(one_at_a_time, tmp_path) as exe:
-        short, long = exe.submit(square, 2), exe.submit(tells_and_opens, str(tells), str(go))
-        process, job = told(tells)
-        assert short.result(PATIENCE) == 4
+        long, process, job = long_behind_short(exe, tells, go)
         assert len(one_at_a_time.open_jobs()) == 2
         one_at_a_time.run("job", "raise", "--message=by the test", job)
         _, other = told(tells)
@@ -115,9 +121,7 @@ def test_a_call_that_runs_in_the_job_of_another_can_be_cancelled(
 ) -> None:
     tells, go = fifos(tmp_path)
     with executor(one_at_a_time, tmp_path) as exe:
-        short, long = exe.submit(square, 2), exe.submit(tells_and_opens, str(tells), str(go))
-        process, _ = told(tells)
-        assert short.result(PATIENCE) == 4
+        long, process, _ = long_behind_short(exe, tells, go)
         assert long.cancel()
         one_at_a_time.wait_until_idle()
         assert not is_alive(process)

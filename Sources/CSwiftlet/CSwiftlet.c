@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define _GNU_SOURCE
 #include "CSwiftlet.h"
+#include "cores.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -175,6 +176,18 @@ void sl_raise_descriptor_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+cpu_set_t *sl_core_set(const int *cores, int count, size_t *size) {
+  int most = 0;
+  for (int i = 0; i < count; i++)
+    if (cores[i] > most) most = cores[i];
+  cpu_set_t *set = count > 0 ? CPU_ALLOC(most + 1) : NULL;
+  if (!set) return NULL;
+  *size = CPU_ALLOC_SIZE(most + 1);
+  CPU_ZERO_S(*size, set);
+  for (int i = 0; i < count; i++) CPU_SET_S(cores[i], *size, set);
+  return set;
+}
+
 // In the child of vfork: only system calls, and only on variables of its own frame.
 static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t parent, const cpu_set_t *cores, size_t core_size) {
   int wanted[4] = {request->in >= 0 ? request->in : null_fd, request->out, request->error, request->socket};
@@ -202,16 +215,8 @@ static int prepare_child(const sl_spawn_request *request, int null_fd, pid_t par
 pid_t sl_spawn(const sl_spawn_request *request) {
   int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0) return -1;
-  cpu_set_t *cores = NULL;
   size_t core_size = 0;
-  int most = 0;
-  for (int i = 0; i < request->core_count; i++)
-    if (request->cores[i] > most) most = request->cores[i];
-  if (request->core_count > 0 && (cores = CPU_ALLOC(most + 1)) != NULL) {
-    core_size = CPU_ALLOC_SIZE(most + 1);
-    CPU_ZERO_S(core_size, cores);
-    for (int i = 0; i < request->core_count; i++) CPU_SET_S(request->cores[i], core_size, cores);
-  }
+  cpu_set_t *cores = sl_core_set(request->cores, request->core_count, &core_size);
   volatile int failure = 0;
   pid_t parent = getpid();
   pid_t child = vfork();

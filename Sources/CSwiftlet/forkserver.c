@@ -3,6 +3,7 @@
 // loaded. That spares a child the dynamic linker, which is most of a small program's start.
 #define _GNU_SOURCE
 #include "CSwiftlet.h"
+#include "cores.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -91,18 +92,6 @@ static int become(const int *descriptors, pid_t parent, const cpu_set_t *cores, 
   return take_environment(variables, end);
 }
 
-static cpu_set_t *core_set(const int *cores, int count, size_t *size) {
-  int most = 0;
-  for (int i = 0; i < count; i++)
-    if (cores[i] > most) most = cores[i];
-  cpu_set_t *set = count > 0 ? CPU_ALLOC(most + 1) : NULL;
-  if (!set) return NULL;
-  *size = CPU_ALLOC_SIZE(most + 1);
-  CPU_ZERO_S(*size, set);
-  for (int i = 0; i < count; i++) CPU_SET_S(cores[i], *size, set);
-  return set;
-}
-
 // Serves requests; returns in each child, which is then the program that begins.
 static void serve(pid_t *thread_id) {
   pid_t parent = getppid();
@@ -117,7 +106,7 @@ static void serve(pid_t *thread_id) {
     const int *cores = (const int *)(void *)body;
     char *directory = body + head[1] * sizeof *cores;
     size_t core_size = 0;
-    cpu_set_t *set = core_set(cores, (int)head[1], &core_size);
+    cpu_set_t *set = sl_core_set(cores, (int)head[1], &core_size);
     pid_t child = *directory && chdir(directory) < 0 ? -1 : fork_for_parent(thread_id);
     if (child == 0) {
       if (become(descriptors, parent, set, core_size, directory + strlen(directory) + 1, body + head[0]) < 0) _exit(127);

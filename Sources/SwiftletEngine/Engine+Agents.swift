@@ -239,7 +239,7 @@ extension Engine {
         agentSteps[step.id] = nil
         listener?.withdraw(step.ticket.id)
         let tail = step.outputs.reversed().map { String(decoding: $0.tail, as: UTF8.self) }.joined()
-        let fault = "the command that starts agents \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
+        let fault = "the command that starts agents \(end)".withLastWords(tail)
         log.write(fault)
         agentFaults.append(fault)
         if isDismissing { return finishWithoutAgents() }

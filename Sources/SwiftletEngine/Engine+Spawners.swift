@@ -55,18 +55,11 @@ extension Engine {
     }
 
     func startForkServer() {
-        guard let configuration, let (ours, theirs) = try? makeSocketPair() else { return }
-        guard let (outputRead, outputWrite) = try? makePipe(), let (errorRead, errorWrite) = try? makePipe() else {
-            closeDescriptor(ours)
-            return closeDescriptor(theirs)
-        }
+        guard let configuration, let streams = try? ProcessStreams() else { return }
         forkServersStarted += 1
         let server = ForkServer(
-            id: WorkerID(.max - forkServersStarted), spawner: Spawner(descriptor: ours, loop: loop),
-            outputs: [
-                OutputReader(descriptor: outputRead, keepsTail: false, loop: loop),
-                OutputReader(descriptor: errorRead, keepsTail: true, loop: loop),
-            ])
+            id: WorkerID(.max - forkServersStarted), spawner: Spawner(descriptor: streams.connection.ours, loop: loop),
+            outputs: OutputReader.ofBoth(streams, loop: loop))
         for reader in server.outputs {
             reader.onOutput = { [unowned self] in log.write("fork server: " + String(decoding: $0, as: UTF8.self)) }
         }
@@ -77,7 +70,7 @@ extension Engine {
         forkServer = server
         guardian.spawn(
             server.id, arguments: configuration.argv, environment: configuration.environment, directory: configuration.directory,
-            socket: theirs, output: outputWrite, errors: errorWrite)
+            socket: streams.connection.theirs, output: streams.output.theirs, errors: streams.errors.theirs)
     }
 
     func forked(_ id: WorkerID, _ process: pid_t, by spawner: Spawner) {
@@ -101,7 +94,7 @@ extension Engine {
     private func forkServerEnded(_ server: ForkServer, _ end: ProcessEnd) {
         for output in server.outputs { output.finish() }
         let tail = String(decoding: server.outputs[1].tail, as: UTF8.self)
-        let reason = "the fork server \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
+        let reason = "the fork server \(end)".withLastWords(tail)
         log.write(reason)
         forkServer = nil
         forkServersFailed += 1

@@ -103,8 +103,7 @@ extension Engine {
     func endOfStep(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd {
         guard worker.isStep else { return end }
         guard worker.hasGreeted else {
-            let tail = worker.errorTail
-            return .failed("the command that starts it \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)"))
+            return .failed("the command that starts it \(end)".withLastWords(worker.errorTail))
         }
         switch end {
         case .exited(128 + SIGTERM):

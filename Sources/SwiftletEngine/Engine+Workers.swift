@@ -38,7 +38,7 @@ extension Engine {
             let streams = try ProcessStreams()
             let worker = Worker(
                 id: id, peer: makePeer(SocketLink(descriptor: streams.connection.ours, loop: loop)),
-                outputs: streams.readers(loop: loop), spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
+                outputs: OutputReader.ofBoth(streams, loop: loop), spawner: spawner, isFresh: !configuration.isWarm, slot: slot)
             if worker.isFresh, let context = forkServer?.context { worker.peer.blobs.insert(context) }
             introduce(worker, index: index)
             announce(worker, settings)
@@ -328,7 +328,7 @@ extension Engine {
         switch end {
         case .exited, .signalled:
             let tail = worker.errorTail
-            return tail.isEmpty ? nil : .failed("\(end); the last it said:\n\(tail)")
+            return tail.isEmpty ? nil : .failed("\(end)".withLastWords(tail))
         case .memoryLimit, .failed, .taken: return nil
         }
     }

@@ -57,6 +57,14 @@ final class OutputReader: EventHandler {
         self.taken = taken
     }
 
+    /// Of what a process prints, and of what it prints on its error output, whose end is kept.
+    static func ofBoth(_ streams: ProcessStreams, loop: EventLoop) -> [OutputReader] {
+        [
+            OutputReader(descriptor: streams.output.ours, keepsTail: false, loop: loop),
+            OutputReader(descriptor: streams.errors.ours, keepsTail: true, loop: loop),
+        ]
+    }
+
     /// The stream is not relayed: it is read here.
     func read(from descriptor: Int32) {
         guard isOpen else { return closeDescriptor(descriptor) }

@@ -74,10 +74,15 @@ final class ProgramForkServer {
     }
 
     private static func isOwnProgram(_ path: String) -> Bool {
-        var own = stat()
-        var asked = stat()
-        return stat("/proc/self/exe", &own) == 0 && stat(path, &asked) == 0 && own.st_dev == asked.st_dev
-            && own.st_ino == asked.st_ino
+        guard let own, let asked = file(path) else { return false }
+        return own == asked
+    }
+
+    private static let own = file("/proc/self/exe")
+
+    private static func file(_ path: String) -> (device: dev_t, number: ino_t)? {
+        var found = stat()
+        return stat(path, &found) == 0 ? (found.st_dev, found.st_ino) : nil
     }
 
     private func replace(_ surroundings: Surroundings, environment: [String], cores: [Int]) {

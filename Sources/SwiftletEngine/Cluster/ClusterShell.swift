@@ -125,9 +125,8 @@ final class ClusterShell {
                 command: command + [entry.place.directory, entry.place.key], tasks: entry.tasks)
         }
         let directives = engine.directives[request] ?? Attributes()
-        let jobBatch = JobBatch(
-            request: request, directives: directives, calls: calls, dependencies: dependencies, isShared: calls.count > 1)
-        jobs.submit(jobBatch) { [unowned self] answer in
+        jobs.submit(JobBatch(request: request, directives: directives, calls: calls, dependencies: dependencies)) {
+            [unowned self] answer in
             switch answer {
             case .success(let ids): apply(.queued(batch, ids))
             case .failure(let refusal): apply(.refused(batch, refusal))

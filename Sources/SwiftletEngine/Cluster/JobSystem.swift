@@ -72,8 +72,6 @@ struct JobBatch {
     let directives: Attributes
     let calls: [JobCall]
     let dependencies: [JobID]
-    /// One job may run the calls of others.
-    var isShared = false
 
     /// The user gives the script, which the client renders.
     var hasTemplate: Bool { directives[text: "submission_template"] != nil }

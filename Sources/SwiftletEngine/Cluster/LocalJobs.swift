@@ -139,7 +139,7 @@ final class LocalJobs: JobSystem {
         var reason: String?
         if end != .exited(status: 0) {
             let tail = String(decoding: outputs.last?.tail ?? [], as: UTF8.self)
-            reason = "its process \(end)" + (tail.isEmpty ? "" : "; the last it said:\n\(tail)")
+            reason = "its process \(end)".withLastWords(tail)
         }
         if !job.isCancelled { onChange([id: .ended(reason)]) }
         startWhatFits()

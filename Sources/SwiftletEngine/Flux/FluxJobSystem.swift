@@ -62,7 +62,7 @@ final class FluxJobSystem: JobSystem {
 
     func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
         guard !batch.calls.isEmpty else { return answer(.success([])) }
-        let isShared = batch.isShared && FluxCallJobs.areShared(batch.directives)
+        let isShared = batch.calls.count > 1 && FluxCallJobs.areShared(batch.directives)
         whenReady { [unowned self] in
             let answers = JobAnswers(count: batch.calls.count) { [unowned self] result, taken in
                 // One job for each call, or none at all.
@@ -189,9 +189,7 @@ final class FluxJobSystem: JobSystem {
                 switch output {
                 case .text(let text, isError: true): tail = (tail + [text]).suffix(20)
                 case .text: break
-                case .end:
-                    let said = tail.joined()
-                    tell(name, .ended(said.isEmpty ? words : "\(words); the last it said:\n\(said)"))
+                case .end: tell(name, .ended(words.withLastWords(tail.joined())))
                 }
             }
         case .lost(let fault) where fault.code != 0: tell(name, .unknown)

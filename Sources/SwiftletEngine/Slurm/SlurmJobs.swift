@@ -311,7 +311,7 @@ final class SlurmJobs: JobSystem {
 
     private func ended(_ report: SlurmJobReport, tail: String) {
         let said = tail.split(separator: "\n").joined(separator: "\n")
-        onChange([JobID(report.id): .ended(report.account + (said.isEmpty ? "" : "; the last it said:\n\(said)"))])
+        onChange([JobID(report.id): .ended(report.account.withLastWords(said))])
     }
 
     // MARK: Limits

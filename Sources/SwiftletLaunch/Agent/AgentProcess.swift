@@ -172,13 +172,13 @@ public final class AgentProcess {
                 return spawner.spawn(
                     WorkerID(id), attributes, socket: descriptors[0], output: descriptors[1], errors: descriptors[2])
             }
-            let connection = try makeSocketPair(), output = try makePipe(), errors = try makePipe()
-            addWorker(id, spawner, relayed: [connection.ours, output.reading, errors.reading])
+            let streams = try ProcessStreams()
+            addWorker(id, spawner, relayed: [streams.connection.ours, streams.output.ours, streams.errors.ours])
             // Without a connection its stream is over at once.
-            if !isConnected { closeDescriptor(connection.theirs) }
+            if !isConnected { closeDescriptor(streams.connection.theirs) }
             spawner.spawn(
-                WorkerID(id), attributes, socket: isConnected ? connection.theirs : nil, output: output.writing,
-                errors: errors.writing)
+                WorkerID(id), attributes, socket: isConnected ? streams.connection.theirs : nil, output: streams.output.theirs,
+                errors: streams.errors.theirs)
         } catch {
             memory?.ended(id)
             descriptors.forEach(closeDescriptor)

@@ -114,7 +114,8 @@ public final class SocketLink: Link, EventHandler {
                 return closed(because: "\(error)")
             }
             board?.heard = heard
-            if count < space.count { return }
+            // Else there may be more, though this was less than there was room for: a read ends behind a frame with descriptors.
+            if count < space.count && limit < .max { return }
         }
     }
 

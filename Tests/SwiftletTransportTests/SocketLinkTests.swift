@@ -82,4 +82,23 @@ private struct Pair {
         pair.loop.run()
         #expect(received == 1000)
     }
+
+    /// The system ends a read at each frame that came with descriptors, however much lies behind it.
+    @Test func everythingIsHeardAlsoBehindDescriptors() throws {
+        let pair = try Pair()
+        var received: [UInt64] = []
+        pair.right.onFrame = { header, _ in
+            received.append(header.id)
+            guard header.type == FrameType.segment.rawValue else { return }
+            closeDescriptor(try pair.right.takeDescriptors(1)[0])
+        }
+        for id: UInt64 in [1, 3, 5] {
+            pair.left.send(.segment, id: id, descriptors: [open("/dev/null", O_RDONLY)]) { $0.append(integer: UInt64(0)) }
+            pair.left.send(.result, id: id + 1)
+        }
+        pair.left.flush()
+        pair.left.close()
+        pair.right.receiveEverything()
+        #expect(received == [1, 2, 3, 4, 5, 6])
+    }
 }

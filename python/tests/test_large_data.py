@@ -18,6 +18,7 @@ import pytest
 from swiftlet import SingleNodeExecutor
 
 MEBIBYTE = 1 << 20
+SEGMENT_ELEMENTS = 2 * MEBIBYTE  # floats that fill a segment
 
 
 def double(array):
@@ -52,6 +53,42 @@ def test_arrays_of_all_sizes(warm, count):
     assert numpy.array_equal(result, array * 2)
     result[0] = 7
     assert result[0] == 7
+
+
+def engines():
+    """The engines of this process."""
+    return {
+        int(child)
+        for thread in Path("/proc/self/task").iterdir()
+        for child in (thread / "children").read_text().split()
+        if b"engine" in Path("/proc", child, "cmdline").read_bytes().split(b"\0")
+    }
+
+
+def make_several(fifo, count):
+    with open(fifo, "w") as line:
+        line.write(str(os.getpid()))
+    with open(fifo):  # waits until somebody writes to it
+        pass
+    return [numpy.full(SEGMENT_ELEMENTS, number, dtype=float) for number in range(count)]
+
+
+def test_results_in_several_segments_outlive_their_process(tmp_path):
+    """The engine hears of them only when the process is gone."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    others = engines()
+    with SingleNodeExecutor(max_cores=1) as executor:
+        future = executor.submit(make_several, str(fifo), 4)
+        pid = int(fifo.read_text())
+        (engine,) = engines() - others
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            fifo.write_text("")
+            assert until(lambda: not Path("/proc", str(pid)).exists())
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        assert [array[-1] for array in future.result(60)] == [0, 1, 2, 3]
 
 
 def test_fresh_calls_get_them_too(fresh):

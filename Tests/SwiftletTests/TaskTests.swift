@@ -45,6 +45,13 @@ import Testing
         #expect(Set(ofWarm.map(\.index)).isSubset(of: [0, 1]))
     }
 
+    @Test(arguments: ["fresh", "warm"]) func aRelativeDirectoryBeginsWhereTheProgramIsWhenItSubmits(_ mode: String) async throws {
+        try await withDirectory { directory async throws in
+            let expected = mode == "warm" ? DirectoryScenario.expected.dropLast() : DirectoryScenario.expected[...]
+            #expect(try run("TestProgram", "directories-\(mode)", directory.path).lines == Array(expected))
+        }
+    }
+
     @Test(arguments: [fresh, warm]) func aTaskRunsInItsDirectory(_ configuration: ExecutorConfiguration) async throws {
         try await withDirectory { directory in
             let path = directory.resolvingSymlinksInPath().path

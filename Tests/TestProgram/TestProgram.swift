@@ -45,6 +45,8 @@ import Swiftlet
             let directory = CommandLine.arguments.last ?? ""
             try await ClusterScenarios.run(
                 scenario.dropFirst(12), directory, .fluxCluster(cacheDirectory: "\(directory)/cache"))
+        case let scenario? where scenario.hasPrefix("directories-"):
+            try await DirectoryScenario.run(scenario.dropFirst(12), CommandLine.arguments.last ?? "")
         case let scenario? where scenario.hasPrefix("ending-"):
             try await EndingScenarios.run(scenario.dropFirst(7), CommandLine.arguments.last ?? "")
         case let other: print("no scenario \(other ?? "")")

@@ -121,7 +121,7 @@ class EngineExecutor(BaseExecutor):
         """Where every validated call passes: hands it to the engine."""
         taker = self._session or self._drawing
         assert taker is not None
-        return taker.call(function, arguments, resources)
+        return taker.call(function, arguments, resources if resources.cwd is None else resources.from_here())
 
     def _call_resources(self, resource_dict: Mapping[str, Any]) -> Resources:
         call = self._policy.read(resource_dict)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, Union
 
 from swiftlet._errors import ResourceError
@@ -125,6 +125,12 @@ class Resources:
     def total_cores(self) -> int:
         """What counts against ``max_cores``."""
         return self.cores * (self.threads_per_core or 1)
+
+    def from_here(self) -> Resources:
+        """The same, whatever directory this program is in when they are read."""
+        if self.cwd is None or os.path.isabs(self.cwd):
+            return self
+        return replace(self, cwd=os.path.abspath(self.cwd))
 
     def request(self) -> dict[str, int | float]:
         """The attributes of the REQUEST frame."""

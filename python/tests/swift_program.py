@@ -15,6 +15,11 @@ MPICH = Path(sys.prefix) / "lib" / "libmpi.so.12"
 """The MPI that the tests' Python has; scripts/venv installs it."""
 RANKS = " ".join(f"{rank}/6" for rank in range(6))
 FAILURES = ["failed OutOfRange(number: 0)", "lost killed", "failed OutOfRange(number: 5)", "lost killed"]
+DIRECTORIES = [
+    "command two/in", "command of a request two/in", "command one/in", "command of a request one/in",
+    "task one/in", "both one/in/deep", "unsaid one one", "ranks one/in one/in",
+]  # fmt: skip
+"""What Tests/TestProgram/DirectoryScenario.swift prints; the last line is missing where workers are warm."""
 REBUILT = "it was rebuilt or replaced meanwhile"
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -73,12 +73,13 @@ final class EngineClient: Sendable {
     func submit<T: RemoteTask>(
         _ task: T, resources: ResourceRequest, after others: [PendingCall] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> PendingCall {
-        let command = task as? Command
+        let command = try (task as? Command)?.inAbsoluteDirectory()
         try command?.validate()
         let collector = InputCollector()
         let startsCommand = command != nil && !plan.needsWorkers
         let type = startsCommand ? 0 : try blob(ofType: T.self)
-        let arguments = startsCommand && cacheKey == nil ? [] : try TaskCoding.encode(task, inputs: collector)
+        let arguments =
+            startsCommand && cacheKey == nil ? [] : try TaskCoding.encode(command.flatMap { $0 as? T } ?? task, inputs: collector)
         let entry = try key(
             cacheKey, of: T.self, arguments, collector.calls,
             ranks: "\(resources.cores) \(task is any RanksTask ? "all" : "first")")
@@ -93,7 +94,7 @@ final class EngineClient: Sendable {
         var blobs = [type]
         if plan.isCluster {
             // As jobs are told: the directory, then what to run.
-            blobs = [blob(Array((resources.workingDirectory ?? "").utf8)), type]
+            blobs = [blob(Array((resources.workingDirectory ?? plan.directory ?? "").utf8)), type]
         } else if let directory = resources.workingDirectory {
             blobs.append(blob(Array(directory.utf8)))
         }
@@ -188,7 +189,7 @@ final class EngineClient: Sendable {
         if let known = names.withLock({ $0.surroundings }) { return known }
         var attributes = Attributes()
         attributes[list: "env"] = configuration.variables
-        attributes[text: "cwd"] = currentDirectory()
+        attributes[text: "cwd"] = plan.directory
         var bytes: [UInt8] = []
         attributes.write(to: &bytes)
         let id = blob(bytes)

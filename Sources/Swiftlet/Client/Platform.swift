@@ -27,5 +27,15 @@ func currentDirectory() -> String? {
     return String(cString: path)
 }
 
+/// A directory as it is meant here and now: what uses it may be elsewhere by then.
+/// - Throws: ``TaskError`` (`refused`) where it is relative and the directory of this process was removed.
+func absoluteDirectory(_ path: String?) throws(TaskError) -> String? {
+    guard let path, !path.hasPrefix("/") else { return path }
+    guard let current = currentDirectory() else {
+        throw TaskError(.refused, "workingDirectory is \(path), but the directory that this program is in was removed")
+    }
+    return current.hasSuffix("/") ? current + path : "\(current)/\(path)"
+}
+
 /// How many cores this process may use.
 func availableCores() -> Int { Int(max(1, sl_available_cores())) }

@@ -34,6 +34,7 @@ public struct Command: RemoteTask, Hashable {
     public var arguments: [String]
     /// Variables beside (or instead of) those of the executor.
     public var environment: [String: String]
+    /// The directory it runs in; nil: that of its request. A relative path begins where the submitting program is when it submits.
     public var workingDirectory: String?
     public var standardInput: Source
     public var standardOutput: Destination
@@ -54,6 +55,13 @@ public struct Command: RemoteTask, Hashable {
 
     /// - Throws: ``TaskError`` (`refused`) where the program cannot be started.
     public func run() async throws -> CommandResult { try await CommandRunner.run(self) }
+
+    /// The same, whatever directory whoever starts it is in.
+    func inAbsoluteDirectory() throws(TaskError) -> Command {
+        var command = self
+        command.workingDirectory = try absoluteDirectory(workingDirectory)
+        return command
+    }
 
     /// What the engine is told, beside the environment that all programs of the executor have.
     func attributes(in directory: String?) -> Attributes {

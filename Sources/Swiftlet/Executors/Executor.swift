@@ -15,8 +15,9 @@ public struct Executor: Sendable {
     public func submit<T: RemoteTask>(
         _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> TaskHandle<T.Output> {
-        let resources = resources ?? client.configuration.resources
-        try client.plan.check(resources, isCommand: task is Command)
+        var resources = resources ?? client.configuration.resources
+        if resources.workingDirectory != nil { resources.workingDirectory = try absoluteDirectory(resources.workingDirectory) }
+        try client.plan.check(resources)
         return TaskHandle(
             call: try client.submit(
                 task, resources: resources, after: others.compactMap { ($0 as? any CallHolder)?.call }, cacheKey: cacheKey))
@@ -34,7 +35,8 @@ public struct Executor: Sendable {
     public func submitToRanks<T: RemoteTask>(
         _ task: T, resources: ResourceRequest? = nil, after others: [any SubmittedTask] = [], cacheKey: CacheKey? = nil
     ) throws(TaskError) -> TaskHandle<[T.Output]> {
-        try submit(EveryRank(task: task), resources: resources, after: others, cacheKey: cacheKey)
+        let task = try (task as? Command)?.inAbsoluteDirectory() as? T ?? task
+        return try submit(EveryRank(task: task), resources: resources, after: others, cacheKey: cacheKey)
     }
 
     /// Submits a task and waits for its value. Cancelling the waiting Swift task cancels it.

@@ -9,6 +9,8 @@ struct ExecutorPlan: Sendable {
     let slurm: SlurmNodes?
     /// nil: not in an instance of Flux.
     let flux: FluxPlace?
+    /// Where the program was when the executor was made; nil: that was removed.
+    let directory = currentDirectory()
     /// The place of entries; nil: there are none.
     let cacheDirectory: String?
     /// What this process may use of its machine, where it runs a task and its executor is of this machine.
@@ -69,7 +71,7 @@ struct ExecutorPlan: Sendable {
                 .refused,
                 "\(maxWorkers) workers of \(asked.occupiedCores) cores are more than the \(flux.cores) cores of the instance")
         }
-        try check(asked, limit: configuration.mode.isWarm && maxWorkers != nil ? nil : maxCores, isCommand: false)
+        try check(asked, limit: configuration.mode.isWarm && maxWorkers != nil ? nil : maxCores)
     }
 
     private static func check(_ configuration: ExecutorConfiguration) throws(TaskError) {
@@ -138,10 +140,9 @@ struct ExecutorPlan: Sendable {
     }
 
     /// - Throws: ``TaskError`` (`refused`) for what a task asks for that it cannot get here.
-    func check(_ resources: ResourceRequest, isCommand: Bool) throws(TaskError) {
+    func check(_ resources: ResourceRequest) throws(TaskError) {
         if configuration.mode.isWarm { try checkWorkersMemory(resources) }
-        try check(
-            resources, limit: configuration.mode.isWarm ? configuration.resources.occupiedCores : maxCores, isCommand: isCommand)
+        try check(resources, limit: configuration.mode.isWarm ? configuration.resources.occupiedCores : maxCores)
     }
 
     /// A warm worker has its limit of memory from its start, whatever task it runs.
@@ -160,7 +161,7 @@ struct ExecutorPlan: Sendable {
                 + "configuration, or use mode .fresh")
     }
 
-    private func check(_ resources: ResourceRequest, limit: Int?, isCommand: Bool) throws(TaskError) {
+    private func check(_ resources: ResourceRequest, limit: Int?) throws(TaskError) {
         try resources.validate(maxCores: limit)
         if isCluster {
             if resources.isStep || resources.restartLimit != nil {
@@ -241,7 +242,7 @@ struct ExecutorPlan: Sendable {
         attributes[integer: "restart_limit"] = configuration.restartLimit
         attributes[number: "prepare_limit"] = mode.prepareLimit?.inSeconds
         attributes[list: "worker_env"] = configuration.variables
-        attributes[text: "worker_cwd"] = currentDirectory()
+        attributes[text: "worker_cwd"] = directory
         if cacheDirectory != nil { attributes[text: "provenance"] = JobProvenance.ofProgram }
         if isCluster, let cacheDirectory {
             attributes[text: "jobs"] = flux == nil ? "slurm" : "flux"

@@ -25,7 +25,8 @@ public struct ResourceRequest: Hashable, Sendable {
     public var memory: Int?
     /// The longest time it may run, from its start; then its worker is ended.
     public var timeLimit: Duration?
-    /// The directory it runs in; nil: where the program was when the executor was made.
+    /// The directory it runs in; nil: where the program was when the executor was made. A relative path begins where the program is when
+    /// it submits.
     public var workingDirectory: String?
     /// Tasks with a larger number start first.
     public var priority: Int

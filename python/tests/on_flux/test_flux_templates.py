@@ -91,6 +91,19 @@ def test_the_working_directory_is_made(instance: Instance, cache: str, tmp_path:
     assert (directory / "said.txt").exists()
 
 
+def test_a_relative_working_directory(
+    instance: Instance, cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "now"
+    there.mkdir()
+    with FluxClusterExecutor(cache_directory=cache) as executor:
+        monkeypatch.chdir(there)
+        future = executor.submit(os.getcwd, resource_dict=resources(cwd="in"))
+        monkeypatch.chdir(tmp_path)
+        assert future.result(PATIENCE) == str(there / "in")
+    assert (there / "in" / "said.txt").exists()
+
+
 def test_a_script_that_fails_before_the_call_ends_its_future(instance: Instance, cache: str) -> None:
     with FluxClusterExecutor(cache_directory=cache) as executor:
         template = "#!/bin/bash\n#flux: -n1 --output=/dev/null\nexit 4\n{{command}}\n"

@@ -103,3 +103,10 @@ def test_how_jobs_end(scenario: Scenario, instance: Instance, tmp_path: Path) ->
         "an input has no value: the worker that ran the task was ended by signal 9 (SIGKILL)",
         "timeLimit", "3 false",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("instance")
+@pytest.mark.parametrize("name", ["flux", "flux-warm", "flux-cluster"])
+def test_relative_directories(scenario: Scenario, tmp_path: Path, name: str) -> None:
+    expected = swift_program.DIRECTORIES[: -1 if name.endswith("warm") else None]
+    assert scenario(f"directories-{name}", str(tmp_path)) == expected

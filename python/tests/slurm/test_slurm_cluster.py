@@ -7,6 +7,7 @@ import os
 import subprocess
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,28 @@ def test_minutes_are_never_less_than_the_seconds(
 def test_cwd_is_made_and_used(executor: SlurmClusterExecutor, tmp_path: Path) -> None:
     there = tmp_path / "a new place"
     assert executor.submit(job_of, resource_dict={"cwd": str(there)}).result()["cwd"] == str(there)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_relative_cwd_begins_where_the_program_is_at_submit(
+    cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("before", "now", "after"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "before")
+    there = str(tmp_path / "now" / "in")
+    foreign: Future[int] = Future()
+    with SlurmClusterExecutor(cache_directory=cache) as executor:
+        monkeypatch.chdir(tmp_path / "now")
+        future = executor.submit(job_of, resource_dict={"cwd": "in"})
+        waiting = executor.submit(job_of, foreign, resource_dict={"cwd": "in"})
+        monkeypatch.chdir(tmp_path / "after")
+        executor.submit(add, 1).result()
+        foreign.set_result(1)
+        for seen in (future.result(), waiting.result()):
+            assert seen["cwd"] == there
+            assert f" WorkDir={there} " in seen["scontrol"]
+    assert [path.parent.name for path in tmp_path.glob("*/in")] == ["now"]
 
 
 def test_a_chain_depends_on_jobs(executor: SlurmClusterExecutor) -> None:  # S34 on Slurm

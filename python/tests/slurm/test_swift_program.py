@@ -178,3 +178,11 @@ def test_how_jobs_end(scenario: Scenario, tmp_path: Path) -> None:
         "an input has no value: the worker that ran the task was ended by signal 9 (SIGKILL)",
         "timeLimit", "3 false",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("allocation")
+@pytest.mark.parametrize("name", ["slurm", "slurm-warm", "slurm-cluster"])
+def test_relative_directories(tmp_path: Path, name: str) -> None:
+    swift_program.built()
+    expected = swift_program.DIRECTORIES[: -1 if name.endswith("warm") else None]
+    assert swift_program.run(f"directories-{name}", str(tmp_path)) == expected

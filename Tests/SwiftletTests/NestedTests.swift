@@ -53,6 +53,21 @@ import Testing
         #expect(none[0].hasSuffix("names 0"))
     }
 
+    @Test(arguments: [WorkerMode.fresh, .warm]) func whatTheirTasksThrowIsTheCause(_ mode: WorkerMode) async throws {
+        try await withExecutor(.singleNode(maxWorkers: 2, mode: mode, program: program)) { executor async throws in
+            let thrown = try await failure(executor, Delegated(end: .thrown, depth: 2))
+            #expect(Delegated.chain(thrown) == Delegated.expectedOfThrown)
+            let killed = try await failure(executor, Delegated(end: .killed))
+            #expect(Delegated.chain(killed) == Delegated.expectedOfKilled)
+            let inner = try #require(killed.cause as? TaskError)
+            #expect(inner.description == killed.description && inner.errorOutput.contains("about to crash"))
+            #expect(inner.processID != killed.processID && inner.host == killed.host && inner.attempts.count == 1)
+            let part = try executor.submit(Delegated(end: .thrown))
+            let needs = try await failure(executor, Total(parts: [Input(part)]))
+            #expect(Delegated.chain(needs) == ["inputFailed of TaskError"] + Delegated.expectedOfThrown.suffix(2))
+        }
+    }
+
     @Test func aRankHasItsShare() async throws {
         let wishes = Confined(configurations: [.init(cores: 2), .init(cores: 3)], requests: [.init(gpus: 1), .init(gpus: 2)])
         let request = ResourceRequest(cores: 2, threadsPerCore: 2, gpusPerCore: 1)

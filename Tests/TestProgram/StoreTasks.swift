@@ -80,6 +80,11 @@ enum ClusterScenarios {
                 if case .failure(let error) = await late.result { print(error.code) }
                 let result = try await command.value
                 print(result.exitStatus ?? -1, result.standardOutput.isEmpty)
+            case "causes":
+                for task in [Delegated(end: .thrown, depth: 2), Delegated(end: .killed)] {
+                    let failed = await (try executor.submit(task)).result
+                    if case .failure(let error) = failed { print(Delegated.chain(error).joined(separator: ", ")) }
+                }
             case "nested":
                 let wishes = Confined(
                     configurations: [.init(cores: 2), .init(cores: 3)], requests: [.init(memory: 900 << 20)])

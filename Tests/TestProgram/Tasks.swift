@@ -216,6 +216,43 @@ struct Confined: RemoteTask {
     }
 }
 
+/// Has an executor of its own run what fails, or a task like this.
+struct Delegated: RemoteTask {
+    enum End: Codable, Sendable { case thrown, killed }
+    let end: End
+    var depth = 1
+
+    func run() async throws -> Int {
+        try await withExecutor(.singleNode(maxWorkers: 1)) { executor in
+            if depth > 1 { return try await executor.run(Delegated(end: end, depth: depth - 1)) }
+            return switch end {
+            case .thrown: try await executor.run(Checked(number: 12))
+            case .killed: try await executor.run(Crash(way: .signal(SIGKILL)))
+            }
+        }
+    }
+
+    /// An error and its causes, from the outermost to the first.
+    static func chain(_ error: TaskError) -> [String] {
+        var said: [String] = []
+        var next: (any Error)? = error
+        while let error = next {
+            let task = error as? TaskError
+            let how = task.map { error in
+                "\(error.code)\(error.signal.map { " by \($0)" } ?? "") of \(error.causeType ?? "nothing")"
+            }
+            said.append(how ?? "\(error)")
+            next = task?.cause
+        }
+        return said
+    }
+
+    static let expectedOfThrown = [
+        "failed of TaskError", "failed of TaskError", "failed of OutOfRange", "OutOfRange(number: 12)",
+    ]
+    static let expectedOfKilled = ["lost of TaskError", "lost by 9 of nothing"]
+}
+
 /// Never ready.
 struct Stuck: WorkerPreparation {
     func prepare() async throws -> Int {

@@ -20,6 +20,10 @@ DIRECTORIES = [
     "task one/in", "both one/in/deep", "unsaid one one", "ranks one/in one/in",
 ]  # fmt: skip
 """What Tests/TestProgram/DirectoryScenario.swift prints; the last line is missing where workers are warm."""
+CAUSES = [
+    "failed of TaskError, failed of TaskError, failed of OutOfRange, OutOfRange(number: 12)",
+    "lost of TaskError, lost by 9 of nothing",
+]
 REBUILT = "it was rebuilt or replaced meanwhile"
 ROOT = Path(__file__).resolve().parents[2]
 

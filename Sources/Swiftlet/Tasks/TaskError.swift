@@ -70,6 +70,9 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     /// What happened, in plain words.
     public var description: String { storage.description }
     /// The error that `run()` threw (for `inputFailed`: that of the input), where its type is `Codable` and can be found by name.
+    ///
+    /// Where that is the ``TaskError`` of a task of an executor in `run()`, it has its own cause, and so on: at most 16 of them, and 64 KiB
+    /// with what caused the last one. What is cut off is still named by ``causeType``.
     public var cause: (any Error)? { storage.details.cause }
     /// The name of that error's type, whether it could be decoded or not.
     public var causeType: String? { storage.details.causeType }

@@ -110,3 +110,8 @@ def test_how_jobs_end(scenario: Scenario, instance: Instance, tmp_path: Path) ->
 def test_relative_directories(scenario: Scenario, tmp_path: Path, name: str) -> None:
     expected = swift_program.DIRECTORIES[: -1 if name.endswith("warm") else None]
     assert scenario(f"directories-{name}", str(tmp_path)) == expected
+
+
+@pytest.mark.usefixtures("instance")
+def test_causes_of_jobs(scenario: Scenario, tmp_path: Path) -> None:
+    assert scenario("fluxcluster-causes", str(tmp_path)) == swift_program.CAUSES

@@ -186,3 +186,9 @@ def test_relative_directories(tmp_path: Path, name: str) -> None:
     swift_program.built()
     expected = swift_program.DIRECTORIES[: -1 if name.endswith("warm") else None]
     assert swift_program.run(f"directories-{name}", str(tmp_path)) == expected
+
+
+@pytest.mark.usefixtures("cluster")
+def test_causes_of_jobs(scenario: Scenario, tmp_path: Path) -> None:
+    """Of a task whose own executor's task failed."""
+    assert scenario("cluster-causes", str(tmp_path)) == swift_program.CAUSES

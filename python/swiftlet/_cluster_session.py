@@ -77,8 +77,12 @@ class ClusterSession(Session):
             return self._submit(function, arguments, resources, None)
         future: Future[Any] = Future(self.connection, function.name)
         self.connection.check_open()
-        self.connection.hold(future)
-        _Held(self, future, function, arguments, resources, waiting.open)
+        held = _Held(self, future, function, arguments, resources, waiting.open)
+        try:
+            held.begin()
+        except BaseException:  # Ctrl-C: nobody has the future
+            future.cancel()
+            raise
         return future
 
     def _submit(
@@ -86,20 +90,23 @@ class ClusterSession(Session):
     ) -> Future[Any]:
         connection = self.connection
         inputs = _Inputs(connection)
+        parts: list[_wire.Part] = []
         try:
-            parts = _payload.dumps(arguments, connection.producer, reference=inputs)
-        except (TypeError, pickle.PicklingError) as error:
-            raise InputError(f"an argument of {function.name!r} cannot be sent to a job: {error}") from error
-        place = cache_place(
-            self._directory or "",
-            resources,
-            function.fn,
-            arguments,
-            None,
-            reference=InputDigests(connection),
-        )
-        entry = place.packed(function.name)
-        try:
+            try:
+                _payload.dumps(arguments, connection.producer, reference=inputs, into=parts)
+            except (TypeError, pickle.PicklingError) as error:
+                raise InputError(
+                    f"an argument of {function.name!r} cannot be sent to a job: {error}"
+                ) from error
+            place = cache_place(
+                self._directory or "",
+                resources,
+                function.fn,
+                arguments,
+                None,
+                reference=InputDigests(connection),
+            )
+            entry = place.packed(function.name)
             with connection.outgoing.lock:
                 plan = self._planned(resources, function)
                 future = connection.append_call(
@@ -222,9 +229,13 @@ class _Held:
         self._open = len(waits_for)
         self._inputs = list(waits_for)
         self._lock = threading.Lock()
-        for source in waits_for:
+
+    def begin(self) -> None:
+        """From now on the connection waits for it."""
+        self._future.add_done_callback(self._ended)
+        self._session.connection.hold(self._future)
+        for source in self._inputs:
             source.add_done_callback(self._done)
-        future.add_done_callback(self._ended)
 
     def _done(self, _: object) -> None:
         with self._lock:

@@ -163,8 +163,8 @@ class Connection:
             word = (_SUBMIT_FIXED + size + len(entry)) << 16 | _wire.SUBMIT_ENTRY
             head = _wire.HEADER.pack(word, ident) + entry + head[_wire.HEADER.size :]
         future._ident = ident
-        self.tasks[ident] = future
         self.outgoing.append(head + payload, len(head) + size)
+        self.tasks[ident] = future  # after that: what a Ctrl-C keeps from being sent would never end
         return future
 
     def send(self) -> None:
@@ -292,6 +292,8 @@ class Connection:
 
     def attend(self) -> None:
         """Somebody waits for a future by a latch, a callback or whatever."""
+        if self.outgoing.waiting():
+            self.outgoing.wake()
         self._incoming.attend()
 
     # Sending

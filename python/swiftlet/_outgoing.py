@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Union
+from typing import NamedTuple, Union
 
 GATHER_FRAMES = 32
 GATHER_BYTES = 64 * 1024
@@ -45,18 +45,28 @@ class _Chunk:
         self.sent: list[int] = []
 
 
+class _Queue(NamedTuple):
+    """What is to be sent. A queue whose frames have become chunks is a new one, put in the place of the old
+    in one step: a Ctrl-C between two bytecodes neither loses a frame nor sends it twice.
+    """
+
+    gathered: list[Buffer | tuple[Buffer, int]]
+    """Frames that nobody has begun to send."""
+    chunks: deque[_Chunk]
+    """What comes before them, in the hands of the sender."""
+
+
 class Outgoing:
-    """The sending half of a connection. ``late_frames()`` gives frames that are due whenever somebody
-    sends.
+    """The sending half of a connection. ``late_frames()`` gives what the sending thread sends along whenever
+    it wakes.
     """
 
     def __init__(self, sock: socket.socket, late_frames: Callable[[], bytes]) -> None:
         self.lock = threading.RLock()
         self._socket = sock
         self._late_frames = late_frames
-        self._gathered: list[Buffer | tuple[Buffer, int]] = []
+        self._queue = _Queue([], deque())
         self._bytes = 0
-        self._chunks: deque[_Chunk] = deque()
         self._sender: object | None = None
         self._sender_thread = 0
         self._room = threading.Condition(self.lock)
@@ -81,13 +91,13 @@ class Outgoing:
 
     def append(self, frame: Buffer, size: int) -> None:
         """Puts a frame of ``size`` bytes at the end, to be sent with what comes next."""
-        self._gathered.append(frame)
+        self._queue.gathered.append(frame)
         self._bytes += size
 
     def append_with_descriptor(self, frame: bytes, descriptor: int) -> None:
         """The same with a descriptor, which stays open until the frame is out."""
         with self.lock:
-            self._gathered.append((frame, descriptor))
+            self._queue.gathered.append((frame, descriptor))
             self._bytes += len(frame)
 
     def post(self, frame: bytes) -> None:
@@ -108,12 +118,13 @@ class Outgoing:
     # Sending
 
     def waiting(self) -> bool:
-        """True if something has gathered that nobody has begun to send."""
-        return bool(self._gathered)
+        """True if something is not out yet."""
+        queue = self._queue
+        return bool(queue.gathered or queue.chunks)
 
     def pressed(self) -> bool:
         """True if enough has gathered to be sent at once."""
-        return len(self._gathered) >= GATHER_FRAMES or self._bytes >= GATHER_BYTES
+        return len(self._queue.gathered) >= GATHER_FRAMES or self._bytes >= GATHER_BYTES
 
     def flush(self, patient: bool = True) -> None:
         """Sends all there is, or leaves it to the thread that is sending. Waits if the engine does not read,
@@ -127,29 +138,32 @@ class Outgoing:
                         self._wait_for_room()
                     return
                 self._sender, self._sender_thread = token, threading.get_ident()
-                if len(self._gathered) == 1 and self._send_single():
+                if len(self._queue.gathered) == 1 and self._send_single():
                     self._sender = None
                     return
             while self._take():
                 self._transmit(patient)
         except BlockingIOError:
-            self._pass_on(token)
+            self._sender = None
+            self.wake()
         except (OSError, IndexError):
             self.close()  # the engine is gone: the thread that reads sees its end and says so
-        except BaseException:
-            self._pass_on(token)  # Ctrl-C: the sending thread goes on where this one stopped
+        except BaseException:  # Ctrl-C: the sending thread goes on where this one stopped
+            if self._sender is token:  # no call before this one step: there may be another Ctrl-C
+                self._sender = None
+            self.wake()
             raise
 
     def _send_single(self) -> bool:
         """Sends what has gathered, one frame; false if it was not sent as a whole, or is not that simple.
-        The lock is held. What finalisers left behind goes with somebody else.
+        The lock is held.
         """
-        entry = self._gathered[0]
-        if type(entry) is tuple or self._chunks or self._closed or self._waiting_for_room:
+        queue = self._queue
+        entry = queue.gathered[0]
+        if type(entry) is tuple or queue.chunks or self._closed or self._waiting_for_room:
             return False
         chunk = _Chunk(entry)  # type: ignore[arg-type]
-        self._chunks.append(chunk)
-        self._gathered = []
+        queue = self._queue = _Queue([], deque((chunk,)))
         self._bytes = 0
         try:
             chunk.sent.extend(map(self._socket.send, (chunk.data,), _FLAGS))
@@ -157,16 +171,14 @@ class Outgoing:
             return False
         if not chunk.sent or chunk.sent[0] != len(chunk.data):
             return False
-        self._chunks.popleft()
+        queue.chunks.popleft()
         return True
 
     def close(self) -> None:
         """Drops what has not been sent; from now on nothing is."""
         with self.lock:
             self._closed = True
-            self._gathered.clear()
-            self._bytes = 0
-            self._chunks.clear()
+            self._drop()
             self._sender = None
             self._room.notify_all()
         self.wake()
@@ -178,12 +190,10 @@ class Outgoing:
         self._closed = True
         self.awake = True
 
-    def _pass_on(self, token: object) -> None:
-        with self.lock:
-            if self._sender is token:
-                self._sender = None
-                self._room.notify_all()
-        self.wake()
+    def _drop(self) -> None:
+        self._queue.gathered.clear()
+        self._queue.chunks.clear()
+        self._bytes = 0
 
     def _wait_for_room(self) -> None:
         """Waits while another thread sends and a lot has gathered. The lock is held."""
@@ -204,18 +214,15 @@ class Outgoing:
     def _take(self) -> bool:
         """Makes chunks of what has gathered. False, and nobody sends any more, if there is nothing."""
         with self.lock:
-            late = b"" if self._closed else self._late_frames()
-            if late:
-                self._gathered.append(late)
-            if self._closed or not (self._gathered or self._chunks):
-                self._gathered.clear()
+            queue = self._queue
+            if self._closed:
+                self._drop()
+            if not (queue.gathered or queue.chunks):
                 self._sender = None
                 self._room.notify_all()
                 return False
-            gathered = self._gathered
-            self._gathered = []
+            self._queue = _Queue([], deque((*queue.chunks, *_chunks(queue.gathered))))
             self._bytes = 0
-            self._chunks.extend(_chunks(gathered))
             self._room.notify_all()
             return True
 
@@ -223,7 +230,7 @@ class Outgoing:
         """Sends the chunks, waiting for the engine to read where it has to; ``BlockingIOError`` if not
         patient.
         """
-        chunks = self._chunks
+        chunks = self._queue.chunks
         send = self._socket.send
         while chunks:
             chunk = chunks[0]
@@ -268,6 +275,10 @@ class Outgoing:
         while not self._closed:
             self._wakes.get()
             self.awake = False
+            with self.lock:
+                late = self._late_frames()
+                if late:
+                    self.append(late, len(late))
             self.flush()
 
 

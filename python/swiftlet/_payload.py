@@ -63,26 +63,36 @@ Reference = Callable[[object], Union[Input, Given, None]]
 
 
 def dumps(
-    obj: object, producer: SegmentProducer | None = None, *, reference: Reference | None = None
+    obj: object,
+    producer: SegmentProducer | None = None,
+    *,
+    reference: Reference | None = None,
+    into: list[Part] | None = None,
 ) -> list[Part]:
     """The parts of a payload. Call ``producer.sent(parts)`` once they are queued.
 
+    ``into``: the list they are put into, for who may be interrupted: what is in it then is ``sent``, too.
     ``reference`` says for any object in it whether it stands for the result of another task; it may be asked
     several times for one object and has to give the same answer.
     Raises ``TypeError`` or ``pickle.PicklingError`` with the reason if it cannot be pickled.
     """
+    parts: list[Part] = [] if into is None else into
     if _is_plain(obj):
         data = _dumps_plain(obj, 5)
         if len(data) < _THRESHOLD or producer is None:
-            return [data]
-        return [producer.store(data) or data]
+            parts.append(data)
+        else:
+            parts.append(producer.store(data) or data)
+        return parts
     limit = sys.maxsize if producer is None else producer.threshold
     data, buffers = _dump(obj, limit, reference)
-    if producer is None:
-        return [data]
-    parts: list[Part] = [data if len(data) < limit else producer.store(data) or data]
-    for buffer in buffers:
-        parts.append(producer.store(buffer) or buffer)
+    if producer is None or len(data) < limit:
+        parts.append(data)
+    else:
+        parts.append(producer.store(data) or data)
+    if producer is not None:
+        for buffer in buffers:
+            parts.append(producer.store(buffer) or buffer)
     return parts
 
 

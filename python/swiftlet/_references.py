@@ -37,13 +37,14 @@ class Externals:
         number = self._numbers.get(future)
         if number is None:
             number = self._connection.new_external()
-            self._numbers[future] = number
             self._futures[number] = weakref.ref(future, functools.partial(self._gone, number))
             if future.done():
                 self._resolve(number, future)
             else:
                 self._open.add(future)
-                future.add_done_callback(lambda done: self._done(number, future))
+                future.add_done_callback(functools.partial(self._done, number))
+            # Last: a number that a Ctrl-C keeps from being resolved must not be used again.
+            self._numbers[future] = number
         return number
 
     def error_of(self, number: int) -> BaseException | None:

@@ -91,15 +91,18 @@ class SegmentProducer:
             offset = segment.offset
             try:
                 segment.memory.write(view, offset)
-            except OSError as error:
-                self._warn(error)
+                part = SegmentPart(segment.ident, offset, length)
+            except BaseException as error:
                 segment.full = True
                 self._seal_if_done(segment)
+                if not isinstance(error, OSError):
+                    raise  # Ctrl-C, most likely within what takes longest
+                self._warn(error)
                 return None
             segment.offset = offset + (length + _PAGE - 1) // _PAGE * _PAGE
             segment.full = segment.offset >= segment.size
             segment.unsent += 1
-            return SegmentPart(segment.ident, offset, length)
+            return part
 
     def sent(self, parts: Iterable[Part]) -> None:
         """The frame that names these parts is queued, or will never be: their segments may be sealed."""

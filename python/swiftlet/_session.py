@@ -126,22 +126,22 @@ class Session:
         if connection.full:
             connection.wait_for_room()
         inputs = Inputs(connection, self._externals)
+        parts: list[_wire.Part] = []
         try:
-            parts = _payload.dumps(arguments, connection.producer, reference=inputs)
-        except (TypeError, pickle.PicklingError) as error:
-            if inputs.refused:
-                raise ValueError(
-                    "Future objects are not supported as input if disable_dependencies=True."
-                ) from None
-            raise InputError(
-                f"an argument of {function.name!r} cannot be sent to a worker: {error}"
-            ) from error
-        place = None
-        if self._directory is not None or resources.cache_directory is not None:
-            place = self._place(function, arguments, resources)
-        outgoing = connection.outgoing
-        try:
-            with outgoing.lock:
+            try:
+                _payload.dumps(arguments, connection.producer, reference=inputs, into=parts)
+            except (TypeError, pickle.PicklingError) as error:
+                if inputs.refused:
+                    raise ValueError(
+                        "Future objects are not supported as input if disable_dependencies=True."
+                    ) from None
+                raise InputError(
+                    f"an argument of {function.name!r} cannot be sent to a worker: {error}"
+                ) from error
+            place = None
+            if self._directory is not None or resources.cache_directory is not None:
+                place = self._place(function, arguments, resources)
+            with connection.outgoing.lock:
                 plan = self._plan
                 if plan.resources is not resources or plan.function is not function:
                     plan = self._plan = self._planned(resources, function)
@@ -157,7 +157,7 @@ class Session:
                 if place is not None:
                     connection.places[future._ident] = (place.directory, place.key)
         finally:
-            if len(parts) > 1 or type(parts[0]) is not bytes:
+            if len(parts) > 1 or (parts and type(parts[0]) is not bytes):
                 connection.producer.sent(parts)
         connection.send()
         if self._watched:
@@ -249,9 +249,9 @@ class Session:
     def _request(self, resources: Resources) -> int:
         if resources.cores > 1 and self._groups is not None:
             frame = _wire.frame(_wire.GROUPS, 0, _wire.pack_attributes(self._groups()))
-            self._groups = None
             with self.connection.outgoing.lock:
                 self.connection.outgoing.append(frame, len(frame))
+            self._groups = None
         number = self._requests[resources] = self.connection.new_request(self._request_attributes(resources))
         return number
 

@@ -21,7 +21,7 @@ SECONDS = 30.0
 _PACKAGE = os.path.dirname(swiftlet.__file__)
 _LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
 _NOT_HERE = {"RESUME", "SWAP", "ROT_TWO", "POP_BLOCK"}
-"""These leave a ``with`` block with the value of a call: a signal counts as one within the call, in the block."""
+"""They leave a ``with`` block with the value of a call: a signal counts as one within the call."""
 
 
 class Interruption:

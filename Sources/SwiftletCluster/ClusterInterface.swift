@@ -79,7 +79,7 @@ public enum ClusterAction: Hashable, Sendable {
     /// Ask the system for these jobs, in one question.
     case query([JobID])
     case cancelJobs([JobID])
-    /// The outcome of this job's call has been seen.
+    /// The call of this job, one of a batch, has ended, and no job waits for it.
     case jobIsDone(JobID)
     /// Nobody wants it and nothing ran: remove its task, give up its claim.
     case withdraw(EntryID)

@@ -6,6 +6,8 @@ extension ClusterTable {
     /// Ends an entry, every call that waits for it, and what cannot run without it.
     mutating func end(_ id: EntryID, _ outcome: Outcome, into actions: inout [ClusterAction]) {
         guard let entry = entries[id] else { return }
+        // Jobs that wait for this one want it to end well, not to go away.
+        if outcome != .value || readers[id]?.isEmpty ?? true { sayThatJobIsDone(entry, into: &actions) }
         remove(id)
         for task in entry.tasks { end(task, outcome, into: &actions) }
         actions.append(.close(id))
@@ -66,9 +68,19 @@ extension ClusterTable {
         case .missing(_, _, _, let isForeign): if !isForeign { actions.append(.withdraw(id)) }
         case .foreign: break
         }
+        sayThatJobIsDone(entry, into: &actions)
         remove(id)
         actions.append(.close(id))
         readers[id] = nil
+    }
+
+    /// Also of a job that is over: when no call of a batch is left, the system takes out of the queue what has not started.
+    private func sayThatJobIsDone(_ entry: Entry, into actions: inout [ClusterAction]) {
+        guard entry.isShared else { return }
+        switch entry.state {
+        case .queued(let job), .missing(let job?, _, _, isForeign: false): actions.append(.jobIsDone(job))
+        default: break
+        }
     }
 
     private mutating func remove(_ id: EntryID) {

@@ -57,10 +57,6 @@ extension ClusterTable {
 
     mutating func appeared(_ id: EntryID, _ end: EntryEnd, into actions: inout [ClusterAction]) {
         guard let entry = entries[id], entry.state.canAppear else { return }
-        // Jobs that wait for this one want it to end well, not to go away.
-        if entry.isShared, readers[id]?.isEmpty ?? true, case .queued(let job) = entry.state {
-            actions.append(.jobIsDone(job))
-        }
         switch end {
         case .value: self.end(id, .value, into: &actions)
         case .error: self.end(id, .error, into: &actions)

@@ -192,6 +192,20 @@ import Testing
         #expect(!trace.handle(.appeared(EntryID(1), .value)).contains(.jobIsDone(JobID(1))))
     }
 
+    /// An element that finds its call taken by another one ends before the call does.
+    @Test func theSystemHearsOfCallsWhoseOwnJobHasEndedBefore() {
+        var trace = ClusterTrace { ($0.queryInterval, $0.sharesArrays) = (nil, true) }
+        for id in [1, 2, 3] as [UInt64] { _ = trace.claim(id) }
+        #expect(trace.submitted == [[1, 2, 3]])
+        _ = trace.handle(.queued(BatchID(1), [JobID(1), JobID(2), JobID(3)]))
+        _ = trace.handle(.jobs([JobID(1): .ended(nil), JobID(2): .ended("it failed")], isAnswer: false))
+        #expect(
+            trace.handle(.appeared(EntryID(1), .value)) == [.jobIsDone(JobID(1)), .ended(1, .value), .close(EntryID(1))])
+        _ = trace.after(200_000)
+        #expect(trace.handle(.absent(EntryID(2))).contains(.jobIsDone(JobID(2))))
+        #expect(trace.handle(.cancel(TaskID(3), onlyIfNotStarted: false)).contains(.jobIsDone(JobID(3))))
+    }
+
     /// Who queued it may find its call done by another job.
     @Test func nothingDependsOnAForeignJobThatMayVanishUntilTheClientLeaves() {
         var trace = ClusterTrace { ($0.queryInterval, $0.foreignJobsVanish) = (nil, true) }

@@ -29,8 +29,8 @@ protocol JobSystem: AnyObject {
     /// Takes them out of the queue, or ends them. Unknown and ended jobs are no error.
     func cancel(_ jobs: [JobID])
 
-    /// The outcome of this job's call is there. Mostly the job is just ending; where another one has run the call, it need not
-    /// start any more.
+    /// The call of this job, one of a batch, has ended. Mostly the job has or is just ending; where another one has run the
+    /// call, it need not start any more.
     func isDone(_ job: JobID)
 
     /// How many seconds these jobs, which run, may still run; those of which that is not known are left out.

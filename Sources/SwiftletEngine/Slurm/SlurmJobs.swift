@@ -190,7 +190,7 @@ final class SlurmJobs: JobSystem {
     private func waitUntilGone(_ arrays: [UInt32], until end: UInt64, then: @escaping () -> Void) {
         let command = SlurmCommands.present(arrays)
         runner.run(command, environment: SlurmCommands.environment(environment), limit: Self.endsWithin) { [unowned self] in
-            guard !$0.output.isEmpty, sl_monotonic_ns() < end else { return then() }
+            guard SlurmAnswers.mayBePresent($0), sl_monotonic_ns() < end else { return then() }
             _ = loop.schedule(after: 50_000_000) { [unowned self] in waitUntilGone(arrays, until: end, then: then) }
         }
     }

@@ -43,6 +43,12 @@ public enum SlurmAnswers {
         return found
     }
 
+    /// Whether the answer to `SlurmCommands.present` leaves it possible that something of them is still there. For a single array
+    /// of which nothing is left, squeue fails with "Invalid job id specified"; where it fails otherwise, nothing is known.
+    public static func mayBePresent(_ answer: CommandResult) -> Bool {
+        answer.succeeded ? !answer.output.isEmpty : !answer.errors.contains("Invalid job id")
+    }
+
     /// `status:signal`
     static func end(_ text: some StringProtocol) -> ProcessEnd? {
         let numbers = text.split(separator: ":").compactMap { Int32($0) }

@@ -93,6 +93,17 @@ import Testing
             SlurmCommands.environmentOfEnds(["SLURM_TIME_FORMAT=relative", "HOME=/h"]) == ["HOME=/h", "SLURM_TIME_FORMAT=%s"])
     }
 
+    @Test func whatAFailureSaysOfThePresenceOfArrays() {
+        func result(_ status: Int32, _ output: String, _ errors: String) -> CommandResult {
+            CommandResult(end: .exited(status: status), output: output, errors: errors)
+        }
+        #expect(SlurmAnswers.mayBePresent(result(0, "7_[3-9]\n", "")))
+        #expect(!SlurmAnswers.mayBePresent(result(0, "", "")))
+        #expect(!SlurmAnswers.mayBePresent(result(1, "", "slurm_load_jobs error: Invalid job id specified\n")))
+        let silence = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+        #expect(SlurmAnswers.mayBePresent(result(1, "", silence)))
+    }
+
     @Test func pairsOfScontrol() {
         let line =
             "JobId=14 ArrayJobId=14 JobState=RUNNING Command=/a path/with blanks.sh WorkDir=/x=y Power= NtasksPerN:B:S:C=0:0:*:*"

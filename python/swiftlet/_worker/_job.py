@@ -7,6 +7,7 @@ import contextlib
 import functools
 import math
 import os
+import random
 import re
 import select
 import signal
@@ -34,6 +35,10 @@ _LOOK_SECONDS = 2.0
 ENDS_WITH_PARENT = "SWIFTLET_ENDS_WITH_PARENT"
 """A variable of jobs of a system whose processes outlive it when it is killed."""
 _STDERR_TAIL = 4096
+STEP_TRIES = 5
+_STEP_PAUSE = 1.0
+"""Seconds, at most, before a step is started again."""
+_NO_LAUNCHER = 127
 _FIRST_DEAD = re.compile(rb"task rank (\d+) on host (\S+) failed \((?:Exit (\d+))?")
 """What ``flux run`` says of the rank that ended the others."""
 
@@ -141,10 +146,15 @@ class Call:
         self.status = 0
         self.is_late = False
         self._who = "its process"
-        self.stderr = b""
+        self._moreover = ""
         self._result = bytearray()
         _process.become_subreaper()
         self._parent = _system()
+        self._began = time.monotonic()
+        self._launch(directory, task)
+
+    def _launch(self, directory: str, task: Entry) -> None:
+        self.stderr = b""
         result_read, result_write = os.pipe()
         error_read, error_write = os.pipe()
         parent = os.getpid()
@@ -174,11 +184,10 @@ class Call:
         waits for that.
         """
         signal.signal(signal.SIGTERM, self._terminated)
-        began = time.monotonic()
-        look = began + _LOOK_SECONDS
+        look = time.monotonic() + _LOOK_SECONDS
         ending: list[tuple[float, int]] = []
         if self.limit is not None:
-            ending = [(began + self.limit, signal.SIGTERM)]
+            ending = [(self._began + self.limit, signal.SIGTERM)]
         while (self._pipes or self._exit) and not self._has_exited():
             due = min(look, ending[0][0]) if ending else look
             timeout = max(0.0, due - time.monotonic())
@@ -220,7 +229,7 @@ class Call:
         if self.status < 0:
             reason = f"{self._who} was ended by {signal.Signals(-self.status).name}"
         else:
-            reason = f"{self._who} exited with status {self.status} before it gave a result"
+            reason = f"{self._who} exited with status {self.status} before it gave a result{self._moreover}"
         return "lost", reason, {}, []
 
     def _is_complete(self) -> bool:
@@ -278,6 +287,10 @@ class Call:
 class StepCall(Call):
     """A call on several ranks, which a launcher starts. Rank 0, on whatever node it is, hands over the result
     in a file beside the entry.
+
+    A step that ends before all its ranks have MPI is started again, for no rank has seen the call: Slurm's
+    PMI-2 misreads some addresses, and MPICH takes the shared memory of a job of another Flux instance for its
+    own, if the two jobs have the same number.
     """
 
     def __init__(self, directory: str, key: str, task: Entry, step: Sequence[str]) -> None:
@@ -287,20 +300,40 @@ class StepCall(Call):
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "jobrank.py")
         python = [sys.executable, *_interpreter_flags(), program]
         self._command = [*step, *python, ranks, directory, key, self._file]
+        self._relaunch = functools.partial(self._launch, directory, task)
+        self._tries = 1
         super().__init__(directory, task)
 
     def _become(self, directory: str, task: Entry, parent: int, result: int) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         _process.die_with_parent(parent)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if self._tries > 1:  # others that failed at the same moment come again at another one
+            time.sleep(random.uniform(0, _STEP_PAUSE))
         try:
             os.execvp(self._command[0], self._command)
         except OSError as error:
             os.write(2, f"{self._command[0]} cannot be started: {error}\n".encode())
-            os._exit(127)
+            os._exit(_NO_LAUNCHER)
 
     def wait(self) -> None:
         """Until the launcher and all it left behind here are gone."""
+        self._wait_for_step()
+        while self._may_come_again() and self._tries < STEP_TRIES:
+            self._tries += 1
+            sys.stderr.write(
+                f"swiftlet: the step ended with status {self.status} before all ranks had MPI; it is started "
+                f"again ({self._tries} of {STEP_TRIES})\n"
+            )
+            self._relaunch()
+            self._wait_for_step()
+        if self._may_come_again():
+            self._moreover = f"; the step was started {self._tries} times, and never had all its ranks MPI"
+        with contextlib.suppress(OSError):
+            os.unlink(have_begun(self._file))
+
+    def _wait_for_step(self) -> None:
         super().wait()
         with contextlib.suppress(OSError):
             with open(self._file, "rb") as file:
@@ -311,6 +344,19 @@ class StepCall(Call):
             self._who = f"rank {dead[1].decode()} on {dead[2].decode(errors='replace')}"
             status = self.status if dead[3] is None else int(dead[3])
             self.status = 128 - status if 128 < status < 128 + signal.NSIG else status
+
+    def _may_come_again(self) -> bool:
+        """Whether the step itself failed: nobody ended it, and no rank can have seen the call."""
+        has_ended = self.is_late or self.is_withdrawn or self._is_complete()
+        return self.status > 0 and self.status != _NO_LAUNCHER and not has_ended and not self._have_begun()
+
+    def _have_begun(self) -> bool:
+        return os.path.exists(have_begun(self._file))
+
+
+def have_begun(result: str) -> str:
+    """The file that says, from before any rank sees the call, that all ranks have MPI."""
+    return f"{result}.begun"
 
 
 def _interpreter_flags() -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from typing import Any
@@ -130,3 +131,17 @@ def based(number: int, base: int) -> int:
 def leaves_a_process() -> int:
     """Its number."""
     return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+
+
+def copies_shared_memory(path: str) -> bool:
+    """What MPICH shares between the ranks of this job on this node; False if there is no such thing."""
+    from mpi4py import MPI
+
+    MPI.COMM_WORLD.Barrier()
+    with open("/proc/self/maps") as maps:
+        names = {words[5] for line in maps if len(words := line.split()) > 5}
+    shared = [name for name in names if name.startswith("/dev/shm/mpich_shm_")]
+    if shared and MPI.COMM_WORLD.Get_rank() == 0:
+        shutil.copy(shared[0], path)
+    MPI.COMM_WORLD.Barrier()
+    return bool(shared)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,40 @@ def test_cluster_calls_on_ranks(instance: Instance, tmp_path: Path) -> None:
         assert behind.result(PATIENCE) == 2
         with pytest.raises(ValueError, match="rank 1"):
             fails.result(PATIENCE)
+
+
+def shared_memory_of(milliseconds: int) -> Path:
+    """MPICH's file for the first job of an instance of Flux of that age: named by the FNV-1a hash of the
+    job's number in base 58.
+    """
+    digits, number = "", milliseconds << 24
+    while number:
+        number, digit = divmod(number, 58)
+        digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"[digit] + digits
+    value = 0x811C9DC5
+    for byte in f"ƒ{digits}".encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return Path(f"/dev/shm/mpich_shm_{value:x}_0")
+
+
+def test_shared_memory_of_another_instance(instance: Instance, tmp_path: Path) -> None:
+    """Each of these calls has an instance, and its first job there the same number as those of others."""
+    two: Any = {"cores": 2}
+    with FluxClusterExecutor(cache_directory=str(tmp_path / "cache"), resource_dict=two) as executor:
+        first = Path("/dev/shm") / f"{tmp_path.name}-{os.getpid()}"
+        made = [first]
+        try:
+            if not all(executor.submit(work.copies_shared_memory, str(first)).result(PATIENCE)):
+                pytest.skip("the MPI library is not MPICH, or shares memory in another way")
+            for age in range(1, 1000):
+                file = shared_memory_of(age)
+                if not file.exists():
+                    file.hardlink_to(first)
+                    made.append(file)
+            assert executor.submit(work.rank_of_all, 3).result(PATIENCE) == [(0, 2, 6), (1, 2, 6)]
+        finally:
+            for file in made:
+                file.unlink(missing_ok=True)
 
 
 WAYS = {"signal": (-9, "SIGKILL", 9, None), "status": (3, "status 3", None, 3)}

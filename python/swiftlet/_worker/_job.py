@@ -330,8 +330,7 @@ class StepCall(Call):
             self._wait_for_step()
         if self._may_come_again():
             self._moreover = f"; the step was started {self._tries} times, and never had all its ranks MPI"
-        with contextlib.suppress(OSError):
-            os.unlink(have_begun(self._file))
+        self._forget_begin()
 
     def _wait_for_step(self) -> None:
         super().wait()
@@ -352,6 +351,14 @@ class StepCall(Call):
 
     def _have_begun(self) -> bool:
         return os.path.exists(have_begun(self._file))
+
+    def _forget_begin(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(have_begun(self._file))
+
+    def _give_up(self) -> None:
+        self._forget_begin()
+        super()._give_up()
 
 
 def have_begun(result: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def exit_all(path: str) -> None:
     if MPI.COMM_WORLD.Get_rank() == 0:
         with open(path, "a") as file:
             file.write("x")
+    MPI.COMM_WORLD.Barrier()
     os._exit(15)
 
 
@@ -130,6 +132,31 @@ def test_a_call_whose_ranks_have_begun_runs_once(
             executor.submit(exit_all, str(runs)).result()
     assert runs.read_text() == "x"
     assert len(launches.read_text().split()) == 1
+
+
+def begin_and_wait(path: str) -> None:
+    """Says which process watches the job, and does not return."""
+    from mpi4py import MPI
+
+    MPI.COMM_WORLD.Barrier()
+    if MPI.COMM_WORLD.Get_rank() == 0:
+        process = Path("/proc/self")
+        while b"job.py" not in (process / "cmdline").read_bytes():
+            stat = (process / "stat").read_text()
+            process = Path("/proc") / stat.rpartition(")")[2].split()[1]
+        Path(path).write_text(process.name)
+    MPI.COMM_WORLD.recv()
+
+
+def test_a_call_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    os.mkfifo(begun := tmp_path / "begun")
+    with TestClusterExecutor(cache_directory=str(tmp_path / "cache"), resource_dict=TWO) as executor:
+        future = executor.submit(begin_and_wait, str(begun))
+        watcher = os.pidfd_open(int(begun.read_text()))
+        assert future.cancel()
+        select.select([watcher], (), ())
+        os.close(watcher)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_result_of_other_ranks_is_no_hit(tmp_path: Path) -> None:  # W14

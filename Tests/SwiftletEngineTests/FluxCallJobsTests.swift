@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import SwiftletCluster
 import SwiftletFlux
+import SwiftletModel
 import SwiftletWire
 import Testing
 
@@ -39,10 +40,21 @@ import Testing
         #expect(spec.command.prefix(2) == ["/bin/sh", "-c"])
         #expect(spec.command[2].contains("exec python job.py '/data/my cache' --shared"))
         #expect(spec.command.suffix(4) == ["/data/my cache", "k", "a", "b"])
+    }
+
+    @Test func serialCallsOfABatchAreSharedAndWorkersAreNot() {
+        func areShared(_ count: Int = 2, runsEntries: Bool = true, _ directives: Attributes = Attributes()) -> Bool {
+            FluxCallJobs.areShared(
+                JobBatch(
+                    request: RequestID(1), directives: directives, calls: Array(repeating: call, count: count),
+                    dependencies: [], runsEntries: runsEntries))
+        }
+        #expect(areShared())
+        #expect(!areShared(1))
+        #expect(!areShared(runsEntries: false))
         var directives = Attributes()
-        #expect(FluxCallJobs.areShared(directives))
         directives[integer: "cores"] = 2
-        #expect(!FluxCallJobs.areShared(directives))
+        #expect(!areShared(2, directives))
     }
 
     @Test func onlyATaskOfFluxsLooksWhetherFluxIsThere() {

@@ -72,6 +72,8 @@ struct JobBatch {
     let directives: Attributes
     let calls: [JobCall]
     let dependencies: [JobID]
+    /// Its calls are entries of the store, which any job may run; otherwise each job is a worker with a ticket of its own.
+    var runsEntries = true
 
     /// The user gives the script, which the client renders.
     var hasTemplate: Bool { directives[text: "submission_template"] != nil }

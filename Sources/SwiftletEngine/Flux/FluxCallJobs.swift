@@ -15,10 +15,10 @@ struct FluxCallJobs: Sendable {
     /// How many calls of its batch a job is told of.
     static let share = 32
 
-    /// Whether jobs with these directives run each other's calls. Instances and a user's script have one each.
-    static func areShared(_ directives: Attributes) -> Bool {
-        directives[text: "submission_template"] == nil && directives[integer: "nesting"] != 1
-            && directives[integer: "cores"] ?? 1 == 1
+    /// Whether the jobs of a batch run each other's calls. Instances and a user's script have one each.
+    static func areShared(_ batch: JobBatch) -> Bool {
+        batch.runsEntries && batch.calls.count > 1 && !batch.hasTemplate && batch.directives[integer: "nesting"] != 1
+            && batch.directives[integer: "cores"] ?? 1 == 1
     }
 
     /// The calls of its batch that the job of `calls[index]` may run beside its own: each job has others first, and the first

@@ -62,7 +62,7 @@ final class FluxJobSystem: JobSystem {
 
     func submit(_ batch: JobBatch, answer: @escaping (Result<[JobID], JobRefusal>) -> Void) {
         guard !batch.calls.isEmpty else { return answer(.success([])) }
-        let isShared = batch.calls.count > 1 && FluxCallJobs.areShared(batch.directives)
+        let isShared = FluxCallJobs.areShared(batch)
         whenReady { [unowned self] in
             let answers = JobAnswers(count: batch.calls.count) { [unowned self] result, taken in
                 // One job for each call, or none at all.

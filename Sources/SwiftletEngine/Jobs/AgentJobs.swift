@@ -132,7 +132,9 @@ final class AgentJobs {
                 key: name(of: node), function: "swiftlet_worker", path: files.path(name(of: node)),
                 command: [program, "agent", "--tickets", files.directory, name(of: node)], tasks: [])
         }
-        return JobBatch(request: request, directives: engine.directives[request] ?? Attributes(), calls: calls, dependencies: [])
+        return JobBatch(
+            request: request, directives: engine.directives[request] ?? Attributes(), calls: calls, dependencies: [],
+            runsEntries: false)
     }
 
     private func queue(_ nodes: [Int]) {

@@ -74,7 +74,7 @@ import Testing
         let script = jobs.script(call, directives, after: [JobID(1)])
         #expect(
             script.commandLine == "python job.py '/data/my cache' k --step flux run --input=0 --ntasks=2 --cores-per-task=1 "
-                + "-o exit-on-error --gpus-per-task=1 -o gpu-affinity=per-task")
+                + "-o exit-on-error -o exit-timeout=5s --gpus-per-task=1 -o gpu-affinity=per-task")
         #expect(script.name == "lambda")
         #expect(script.directory == "/data/my cache")
         #expect(script.command == ["flux", "batch", "--dependency=afterok:f2"])

@@ -96,7 +96,8 @@ struct FluxCallJobs: Sendable {
     /// Starts the ranks of a call, inside the instance that is its job. What the first one reads is meant for nobody else.
     private func ranks(_ spec: Jobspec) -> [String] {
         var words = ["flux", "run", "--input=0", "--ntasks=\(spec.tasks)", "--cores-per-task=\(spec.coresPerTask)"]
-        words += ["-o", "exit-on-error"]  // by default the others may wait for a rank that has died, for half a minute
+        // By default the others may wait for a rank that has died or left, for half a minute.
+        words += ["-o", "exit-on-error", "-o", "exit-timeout=5s"]
         if spec.gpusPerTask > 0 { words += ["--gpus-per-task=\(spec.gpusPerTask)", "-o", "gpu-affinity=per-task"] }
         if let nodes = spec.nodes { words.append("--nodes=\(nodes)") }
         if let pmi { words += ["-o", "pmi=\(pmi)"] }

@@ -39,7 +39,7 @@ STEP_TRIES = 5
 _STEP_PAUSE = 1.0
 """Seconds, at most, before a step is started again."""
 _NO_LAUNCHER = 127
-_FIRST_DEAD = re.compile(rb"task rank (\d+) on host (\S+) failed \((?:Exit (\d+))?")
+_FIRST_DEAD = re.compile(rb"task rank (\d+) on host (\S+) (?:failed|exited) \((?:Exit (\d+))?")
 """What ``flux run`` says of the rank that ended the others."""
 
 
@@ -184,6 +184,8 @@ class Call:
         waits for that.
         """
         signal.signal(signal.SIGTERM, self._terminated)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # it ends the program of an instance of Flux
+            signal.signal(signal.SIGHUP, self._terminated)
         look = time.monotonic() + _LOOK_SECONDS
         ending: list[tuple[float, int]] = []
         if self.limit is not None:
@@ -229,8 +231,8 @@ class Call:
         if self.status < 0:
             reason = f"{self._who} was ended by {signal.Signals(-self.status).name}"
         else:
-            reason = f"{self._who} exited with status {self.status} before it gave a result{self._moreover}"
-        return "lost", reason, {}, []
+            reason = f"{self._who} exited with status {self.status} before it gave a result"
+        return "lost", reason + self._moreover, {}, []
 
     def _is_complete(self) -> bool:
         return _jobcall.is_complete(self._result)
@@ -302,10 +304,14 @@ class StepCall(Call):
         self._command = [*step, *python, ranks, directory, key, self._file]
         self._relaunch = functools.partial(self._launch, directory, task)
         self._tries = 1
+        with contextlib.suppress(OSError):  # without it the step is started once
+            os.close(os.open(unbegun(self._file), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         super().__init__(directory, task)
 
     def _become(self, directory: str, task: Entry, parent: int, result: int) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
         os.setsid()
         _process.die_with_parent(parent)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -330,40 +336,48 @@ class StepCall(Call):
             self._wait_for_step()
         if self._may_come_again():
             self._moreover = f"; the step was started {self._tries} times, and never had all its ranks MPI"
-        self._forget_begin()
+        self._forget()
 
     def _wait_for_step(self) -> None:
         super().wait()
+        self._has_failed = self.status > 0 and self.status != _NO_LAUNCHER
         with contextlib.suppress(OSError):
             with open(self._file, "rb") as file:
                 self._result += file.read()
             os.unlink(self._file)
         dead = _FIRST_DEAD.search(self.stderr)
+        self._who = "its process"
         if dead is not None:
             self._who = f"rank {dead[1].decode()} on {dead[2].decode(errors='replace')}"
-            status = self.status if dead[3] is None else int(dead[3])
-            self.status = 128 - status if 128 < status < 128 + signal.NSIG else status
+            if dead[3] is not None:
+                self.status = int(dead[3])
+            elif 128 < self.status < 128 + signal.NSIG:
+                self.status = 128 - self.status
 
     def _may_come_again(self) -> bool:
         """Whether the step itself failed: nobody ended it, and no rank can have seen the call."""
         has_ended = self.is_late or self.is_withdrawn or self._is_complete()
-        return self.status > 0 and self.status != _NO_LAUNCHER and not has_ended and not self._have_begun()
+        return self._has_failed and not has_ended and not self._have_begun()
 
     def _have_begun(self) -> bool:
-        return os.path.exists(have_begun(self._file))
+        try:  # a file system of a network answers this anew, unlike whether it exists
+            os.close(os.open(unbegun(self._file), os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            return True
+        return False
 
-    def _forget_begin(self) -> None:
+    def _forget(self) -> None:
         with contextlib.suppress(OSError):
-            os.unlink(have_begun(self._file))
+            os.unlink(unbegun(self._file))
 
     def _give_up(self) -> None:
-        self._forget_begin()
         super()._give_up()
+        self._forget()
 
 
-def have_begun(result: str) -> str:
-    """The file that says, from before any rank sees the call, that all ranks have MPI."""
-    return f"{result}.begun"
+def unbegun(result: str) -> str:
+    """The file that is there until all ranks have MPI: rank 0 removes it before any rank sees the call."""
+    return f"{result}.unbegun"
 
 
 def _interpreter_flags() -> list[str]:

@@ -5,6 +5,7 @@ it. The ranks need nothing between them but MPI and the directory, so they may b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -61,7 +62,8 @@ def _launcher() -> str:
 def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, Any]:
     """(kind, payload) of the call on all ranks; what other ranks than 0 get is empty."""
     if comm.Get_rank() == 0:  # the others get the call from this one
-        os.close(os.open(_job.have_begun(result), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_job.unbegun(result))
     task = comm.bcast(_task(directory, key) if comm.Get_rank() == 0 else None, 0)
     blobs = Blobs()
     blobs.add(_CONTEXT, task["context"])

@@ -128,10 +128,13 @@ def test_a_rank_dies(executor: FluxJobExecutor, rank: int, way: str) -> None:
     assert [raised.value.signal, raised.value.exit_status] == how
 
 
-@pytest.mark.parametrize("way", WAYS)
+CLUSTER_WAYS = {**WAYS, "like a signal": (142, "status 142", None, 142), "well": (0, "status 0", None, 0)}
+
+
+@pytest.mark.parametrize("way", CLUSTER_WAYS)
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_rank_of_a_cluster_call_dies(instance: Instance, tmp_path: Path, rank: int, way: str) -> None:
-    status, words, *how = WAYS[way]
+    status, words, *how = CLUSTER_WAYS[way]
     with FluxClusterExecutor(cache_directory=str(tmp_path)) as executor:
         with pytest.raises(WorkerLostError, match=rf"rank {rank} .*{words}") as raised:
             executor.submit(work.rank_dies, rank, status, resource_dict={"cores": 2}).result(AT_ONCE)

@@ -290,9 +290,8 @@ class StepCall(Call):
     """A call on several ranks, which a launcher starts. Rank 0, on whatever node it is, hands over the result
     in a file beside the entry.
 
-    A step that ends before all its ranks have MPI is started again, for no rank has seen the call: Slurm's
-    PMI-2 misreads some addresses, and MPICH takes the shared memory of a job of another Flux instance for its
-    own, if the two jobs have the same number.
+    A step that ends before all its ranks have MPI is started again, for no rank has seen the call: MPICH
+    takes the shared memory of a job of another Flux instance for its own, if the two have the same number.
     """
 
     def __init__(self, directory: str, key: str, task: Entry, step: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from slurm_cluster import Cluster, fields
 
-from swiftlet import SlurmClusterExecutor
+from swiftlet import SlurmClusterExecutor, WorkerLostError
 
 
 def calc(i: int) -> tuple[int, int, int]:
@@ -56,6 +56,21 @@ def rank_one_dies(_: int) -> None:
     MPI.COMM_WORLD.recv(source=1)
 
 
+def on_two_nodes(executor: SlurmClusterExecutor, function: Any, resources: Any = None) -> Any:
+    """What the ranks give. Now and then all steps of a job fail in MPI_Init: slurmstepd loses its place in
+    what MPICH sends by PMI-2. That is said, and another job does it.
+    """
+    resources = {**(resources or {}), "num_nodes": 2}
+    for _ in range(3):
+        try:
+            return executor.submit(function, 0, resource_dict=resources).result(timeout=60)
+        except WorkerLostError as error:
+            if "mpi/pmi2: value not properly terminated" not in str(error):
+                raise
+            lost = error
+    raise lost
+
+
 @pytest.fixture
 def executor(cluster: Cluster, tmp_path: Path) -> Iterator[SlurmClusterExecutor]:
     with SlurmClusterExecutor(
@@ -79,8 +94,7 @@ def test_s31_pmi_mode_and_an_array_of_groups(cluster: Cluster, tmp_path: Path) -
 
 
 def test_ranks_on_two_nodes(executor: SlurmClusterExecutor) -> None:
-    nodes = executor.submit(node, 0, resource_dict={"num_nodes": 2}).result(timeout=60)
-    assert len(set(nodes)) == 2  # type: ignore[arg-type]
+    assert len(set(on_two_nodes(executor, node))) == 2
 
 
 def test_job_and_step_have_what_was_asked_for(cluster: Cluster, tmp_path: Path) -> None:
@@ -90,7 +104,7 @@ def test_job_and_step_have_what_was_asked_for(cluster: Cluster, tmp_path: Path) 
     }  # fmt: skip
     with SlurmClusterExecutor(cache_directory=str(tmp_path), openmpi_oversubscribe=True) as executor:
         assert "--oversubscribe" in executor.dry_run(granted_to_mine, 0, resource_dict=resources)
-        ranks = executor.submit(granted_to_mine, 0, resource_dict=resources).result(timeout=60)
+        ranks = on_two_nodes(executor, granted_to_mine, resources)
     assert len(ranks) == 2
     job, step = fields(ranks[0]["job"]), fields(ranks[0]["step"])
     wanted = {

@@ -77,7 +77,7 @@ def test_more_workers_than_the_site_takes(cluster: Cluster, limit: int, tmp_path
 
 def test_others_have_taken_all_the_room(cluster: Cluster, limit: int, tmp_path: Path) -> None:
     """Then calls wait, and begin when it is free again."""
-    command = ["sbatch", "--parsable", "--output=/dev/null", "--wrap=sleep 600"]
+    command = ["sbatch", "--parsable", "--output=/dev/null", "--wrap=exec sleep 600"]
     jobs = [cluster.run(*command).strip() for _ in range(limit)]
     with SlurmClusterExecutor(cache_directory=str(tmp_path)) as executor:
         futures = [executor.submit(abs, -number) for number in range(3)]

@@ -39,7 +39,7 @@ def partitions(cluster: Cluster) -> Iterator[None]:
 
 def preempt(cluster: Cluster) -> str:
     """A job that takes the whole of the partitions' node."""
-    options = ["--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 600"]
+    options = ["--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=exec sleep 600"]
     return cluster.run("sbatch", "--parsable", *options).strip()
 
 

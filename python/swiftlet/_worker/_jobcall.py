@@ -10,13 +10,13 @@ import signal
 import struct
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from swiftlet._entries import Buffer, Entry
 from swiftlet._payload import dump_error
 from swiftlet._segments import SegmentConsumer
-from swiftlet._worker import _ending, _jobslot, _process, _provenance
+from swiftlet._worker import _ending, _jobinputs, _jobslot, _process, _provenance
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 
@@ -25,8 +25,6 @@ _HEAD = struct.Struct("<QBI")
 _SIZE = struct.Struct("<Q")
 _KINDS = ("value", "error")
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-LoadInputs = Callable[[str, "dict[str, Any]"], "list[list[memoryview]]"]
 
 
 class _Inline:
@@ -41,7 +39,7 @@ class _Inline:
         return None
 
 
-def run(directory: str, task: Entry, parent: int, result: int, load_inputs: LoadInputs) -> NoReturn:
+def run(directory: str, task: Entry, parent: int, result: int) -> NoReturn:
     """Runs the call and writes its outcome into the descriptor ``result``; ends the process as an interpreter
     does.
     """
@@ -56,7 +54,7 @@ def run(directory: str, task: Entry, parent: int, result: int, load_inputs: Load
     _jobslot.take(task.header.get("resources", {}))
     process = os.getpid()
     try:
-        kind, parts = 0, _evaluate(directory, task, load_inputs)
+        kind, parts = 0, _evaluate(directory, task)
     except (SystemExit, KeyboardInterrupt) as stop:
         status = _ending.exit_status(stop)
         _ending.run_exit_handlers()
@@ -77,7 +75,7 @@ def run(directory: str, task: Entry, parent: int, result: int, load_inputs: Load
     os._exit(0)
 
 
-def _evaluate(directory: str, task: Entry, load_inputs: LoadInputs) -> Sequence[Any]:
+def _evaluate(directory: str, task: Entry) -> Sequence[Any]:
     blobs = Blobs()
     blobs.add(_CONTEXT, bytes(task.named("context")[0]))
     blobs.add(_FUNCTION, bytes(task.named("function")[0]))
@@ -87,7 +85,7 @@ def _evaluate(directory: str, task: Entry, load_inputs: LoadInputs) -> Sequence[
         else:
             os.environ[name] = value
     calls = Calls(blobs, SegmentConsumer())
-    inputs: list[Any] = load_inputs(directory, task.header)
+    inputs: list[Any] = _jobinputs.load(directory, task.header)
     arguments: list[Any] = list(task.named("arguments"))
     return calls.run(_CONTEXT, _FUNCTION, arguments, inputs, _Inline())  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from swiftlet import _byrank, _entries
 from swiftlet._errorpayload import dump_error
 from swiftlet._segments import InlineProducer, SegmentConsumer
-from swiftlet._worker import _ending, _job, _jobcall, _jobslot, _process, _slot, _world
+from swiftlet._worker import _ending, _jobcall, _jobinputs, _jobslot, _jobstep, _process, _slot, _world
 from swiftlet._worker._blobs import Blobs
 from swiftlet._worker._calls import Calls
 
@@ -63,7 +63,7 @@ def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, An
     """(kind, payload) of the call on all ranks; what other ranks than 0 get is empty."""
     if comm.Get_rank() == 0:  # the others get the call from this one
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(_job.unbegun(result))
+            os.unlink(_jobstep.unbegun(result))
     task = comm.bcast(_task(directory, key) if comm.Get_rank() == 0 else None, 0)
     blobs = Blobs()
     blobs.add(_CONTEXT, task["context"])
@@ -86,7 +86,7 @@ def _together(comm: Any, directory: str, key: str, result: str) -> tuple[int, An
 
 def _task(directory: str, key: str) -> dict[str, Any]:
     entry = _entries.read(directory, key, _entries.TASK)
-    inputs = _job.load_inputs(directory, entry.header)
+    inputs = _jobinputs.load(directory, entry.header)
     return {
         "context": bytes(entry.named("context")[0]),
         "function": bytes(entry.named("function")[0]),

@@ -27,6 +27,7 @@ extension Engine {
                 ],
                 spawner: guardian, isFresh: !configuration.isWarm, slot: slot)
             worker.ticket = ticket
+            worker.isGroup = true
             introduce(worker, index: index)
             announce(worker, settings)
             let variables =

@@ -83,7 +83,7 @@ extension Engine {
 
     func processEnded(_ id: WorkerID, _ end: ProcessEnd, by spawner: Spawner) {
         if let worker = workers[id] {
-            return gone(worker, memoryReason(worker) ?? endBeforeGreeting(worker, end) ?? endOfStep(worker, end))
+            return gone(worker, memoryReason(worker) ?? endBeforeGreeting(worker, end) ?? endOfLaunched(worker, end))
         }
         if let step = agentSteps[id] { return agentStepEnded(step, end) }
         if let job = jobProcesses.removeValue(forKey: id) { return job(end) }

@@ -98,13 +98,14 @@ extension Engine {
         return [launchesRanks(request) ? "SWIFTLET_LAUNCHED_RANKS=\(request.cores)" : "SWIFTLET_RANKS=\(request.cores)"]
     }
 
-    /// How a step's worker ended, from how the launcher's command did: that exits with 128 + n for signal n, and its own failure is
-    /// not the call's.
-    func endOfStep(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd {
-        guard worker.isStep else { return end }
-        guard worker.hasGreeted else {
+    /// How a worker ended that a launcher's command has started, from how that ended: its own failure is not the call's, and srun
+    /// exits with 128 + n for signal n. Ranks connect when all of them have MPI, so that no rank has seen the call before.
+    func endOfLaunched(_ worker: Worker, _ end: ProcessEnd) -> ProcessEnd {
+        guard worker.isStep || worker.isGroup else { return end }
+        guard worker.mayHaveBegun else {
             return .failed("the command that starts it \(end)".withLastWords(worker.errorTail))
         }
+        guard worker.isStep else { return end }
         switch end {
         case .exited(128 + SIGTERM):
             // Of several ranks srun ends the others so when one has died.

@@ -59,6 +59,8 @@ final class Worker {
     var ranks: RankSwitch?
     /// It is a job step, started by a launcher's command, which its process is.
     var isStep = false
+    /// Its ranks were started by the client's launcher, which its process is.
+    var isGroup = false
     /// The step's name as its launcher knows it.
     var step: String?
     /// It has connected and said HELLO.
@@ -84,6 +86,9 @@ final class Worker {
         self.isFresh = isFresh
         self.slot = slot
     }
+
+    /// It may have seen its call, which is sent as soon as its connection has come.
+    var mayHaveBegun: Bool { hasGreeted || (peer.link as? SecureLink)?.hasBeenAttached == true }
 
     /// All that is kept of its error output, also where it is a program whose output is its value.
     var errorWords: String { String(decoding: outputs.last?.tail ?? [], as: UTF8.self) }

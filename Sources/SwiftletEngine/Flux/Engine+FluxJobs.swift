@@ -114,7 +114,7 @@ extension Engine {
             let isOurs = worker.stage == .terminated || worker.stage == .killed
             if end.result == .cancelled, isOurs { return .signalled(Int32(end.signal ?? Int(SIGTERM))) }
             if end.result == .cancelled || end.result == .timeout { return .taken("\(name) \(end)") }
-            if !worker.hasGreeted { return .failed("\(name) \(end)".withLastWords(worker.errorTail)) }
+            if !worker.mayHaveBegun { return .failed("\(name) \(end)".withLastWords(worker.errorTail)) }
             if let signal = end.signal { return .signalled(Int32(signal)) }
             return .exited(status: Int32(end.exitCode))
         }

@@ -29,13 +29,17 @@ public final class SecureLink: Link, EventHandler {
     /// A link whose connection will come by `attach`.
     public override init(loop: EventLoop) { super.init(loop: loop) }
 
-    /// Whether the connection has come.
+    /// Whether the connection has come, and is not closed.
     public var isAttached: Bool { descriptor >= 0 }
+
+    /// Whether the connection has come at all: what was sent may have been read since.
+    public private(set) var hasBeenAttached = false
 
     /// Takes over a connected socket on which the handshake is done.
     public func attach(_ connection: AuthenticatedSocket) {
         guard !isClosed, descriptor < 0 else { return closeDescriptor(connection.descriptor) }
         descriptor = connection.descriptor
+        hasBeenAttached = true
         reader = RecordReader(key: connection.keys.receiving)
         writer = RecordWriter(key: connection.keys.sending)
         isWithinHost = sl_is_unix_socket(descriptor) == 1

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swiftlet import SingleNodeExecutor
+from swiftlet import SingleNodeExecutor, _mpi
 
 
 @pytest.fixture
@@ -40,3 +41,27 @@ def warm(request: pytest.FixtureRequest) -> bool:
 def executor(make: Callable[..., SingleNodeExecutor], warm: bool) -> SingleNodeExecutor:
     """Calls of two ranks."""
     return make(warm)
+
+
+@pytest.fixture
+def failing_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """Has the launcher of ranks fail as often as is said, before it starts one. The file has a line for each
+    time that it was called.
+    """
+
+    def fail(times: int) -> Path:
+        calls, launcher = tmp_path / "launches", tmp_path / "mpiexec"
+        launcher.write_text(
+            f"""#!/bin/sh
+if [ "$1" != --version ]; then
+    echo x >> '{calls}'
+    if [ $(wc -l < '{calls}') -le {times} ]; then echo out of memory >&2; exit 15; fi
+fi
+exec '{_mpi.find().program}' "$@"
+"""
+        )
+        launcher.chmod(0o755)
+        monkeypatch.setenv(_mpi.VARIABLE, str(launcher))
+        return calls
+
+    return fail

@@ -16,6 +16,7 @@ import mpi_functions as on_ranks
 import pytest
 from marked_processes import MARK, gone_within, processes_with
 
+import swiftlet
 from swiftlet import ExecutorlibSocketError, SingleNodeExecutor
 
 
@@ -151,6 +152,36 @@ def test_w6_an_mpiexec_that_starts_nothing(
     with SingleNodeExecutor(resource_dict={"cores": 2}, **options) as executor:
         with pytest.raises(ExecutorlibSocketError, match="status 1"):
             executor.submit(on_ranks.place).result()
+
+
+def test_a_launcher_that_fails_before_its_ranks_have_mpi_is_started_again(
+    failing_launcher: Callable[[int], Path], make: Callable[..., SingleNodeExecutor], warm: bool
+) -> None:
+    launches = failing_launcher(2)
+    assert len(make(warm).submit(on_ranks.place).result()) == 2
+    assert len(launches.read_text().split()) == 3
+
+
+def test_ranks_that_may_have_seen_their_call_are_not_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[..., SingleNodeExecutor]
+) -> None:
+    """A rank 0 that connects, is sent its call, and ends before it was heard."""
+    source = f"""
+import sys
+print("HYDRA")
+if "--version" in sys.argv:
+    sys.exit()
+from swiftlet import _secure
+connection = _secure.connect(_secure.Ticket.parse(sys.stdin.readline()))
+assert connection.recvmsg(1)[0]
+with open({str(tmp_path / "calls")!r}, "a") as file:
+    print("x", file=file)
+sys.exit(3)
+"""
+    monkeypatch.setenv("SWIFTLET_MPIEXEC", _program(tmp_path / "mpiexec", source))
+    with pytest.raises(swiftlet.WorkerLostError, match="status 3"):
+        make(False).submit(on_ranks.place).result()
+    assert (tmp_path / "calls").read_text() == "x\n"
 
 
 def test_a_launcher_of_another_library_is_refused(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftlet import SingleNodeExecutor, TimeLimitError, WorkerLostError, _mpi, get_cache_data
+from swiftlet import SingleNodeExecutor, TimeLimitError, WorkerLostError, get_cache_data
 from swiftlet.api import TestClusterExecutor
 
 TWO = {"cores": 2, "openmpi_oversubscribe": True}
@@ -62,30 +62,6 @@ def test_errors_and_deaths_of_ranks_reach_the_future(tmp_path: Path) -> None:
             killed.result()
 
 
-@pytest.fixture
-def failing_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
-    """Has the launcher of ranks fail as often as is said, before it starts one. The file has a line for each
-    time that it was called.
-    """
-
-    def fail(times: int) -> Path:
-        calls, launcher = tmp_path / "launches", tmp_path / "mpiexec"
-        launcher.write_text(
-            f"""#!/bin/sh
-if [ "$1" != --version ]; then
-    echo x >> '{calls}'
-    if [ $(wc -l < '{calls}') -le {times} ]; then echo out of memory >&2; exit 15; fi
-fi
-exec '{_mpi.find().program}' "$@"
-"""
-        )
-        launcher.chmod(0o755)
-        monkeypatch.setenv(_mpi.VARIABLE, str(launcher))
-        return calls
-
-    return fail
-
-
 def exit_all(path: str) -> None:
     from mpi4py import MPI
 
@@ -97,17 +73,19 @@ def exit_all(path: str) -> None:
 
 
 def test_a_step_that_fails_before_its_ranks_begin_is_started_again(
-    failing_steps: Callable[[int], Path], tmp_path: Path
+    failing_launcher: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    launches, cache = failing_steps(2), tmp_path / "cache"
+    launches, cache = failing_launcher(2), tmp_path / "cache"
     with TestClusterExecutor(cache_directory=str(cache), resource_dict=TWO) as executor:
         assert executor.submit(rank_of, 7).result() == [(7, 0, 2), (7, 1, 2)]
     assert len(launches.read_text().split()) == 3
     assert [path.suffix for path in cache.iterdir()] == [".outcome"]
 
 
-def test_a_step_that_always_fails_ends_the_call(failing_steps: Callable[[int], Path], tmp_path: Path) -> None:
-    launches = failing_steps(100)
+def test_a_step_that_always_fails_ends_the_call(
+    failing_launcher: Callable[[int], Path], tmp_path: Path
+) -> None:
+    launches = failing_launcher(100)
     with TestClusterExecutor(cache_directory=str(tmp_path / "cache"), resource_dict=TWO) as executor:
         words = "status 15 .* started 5 times, and never had all its ranks MPI"
         with pytest.raises(WorkerLostError, match=words) as raised:
@@ -116,17 +94,17 @@ def test_a_step_that_always_fails_ends_the_call(failing_steps: Callable[[int], P
     assert len(launches.read_text().split()) == 5
 
 
-def test_the_time_limit_counts_all_steps(failing_steps: Callable[[int], Path], tmp_path: Path) -> None:
-    failing_steps(100)
+def test_the_time_limit_counts_all_steps(failing_launcher: Callable[[int], Path], tmp_path: Path) -> None:
+    failing_launcher(100)
     with TestClusterExecutor(cache_directory=str(tmp_path / "cache"), resource_dict=TWO) as executor:
         with pytest.raises(TimeLimitError):
             executor.submit(rank_of, 7, resource_dict={"run_time_max": 0.001}).result()
 
 
 def test_a_call_whose_ranks_have_begun_runs_once(
-    failing_steps: Callable[[int], Path], tmp_path: Path
+    failing_launcher: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    launches, runs = failing_steps(0), tmp_path / "runs"
+    launches, runs = failing_launcher(0), tmp_path / "runs"
     with TestClusterExecutor(cache_directory=str(tmp_path / "cache"), resource_dict=TWO) as executor:
         with pytest.raises(WorkerLostError, match="status 15"):
             executor.submit(exit_all, str(runs)).result()

@@ -23,6 +23,8 @@ SUFFIX = {TASK: ".task", OUTCOME: ".outcome"}
 CLAIM = ".claim"
 PREFIX = ".swiftlet-"
 """Begins the name of every file that is no entry."""
+VISIBLE_WITHIN = 90.0
+"""Seconds within which a file that another host has written has to be seen here."""
 
 FORMAT_VERSION = 1
 _MAGIC = b"swiftlet"

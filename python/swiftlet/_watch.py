@@ -21,7 +21,6 @@ _FIRST_PAUSE = 0.25
 _LAST_PAUSE = 2.0
 _HOLDER_SECONDS = 10.0
 """How often it is asked whether whoever works on an entry is alive."""
-_VISIBLE_WITHIN = 90.0
 
 
 class _Watched(NamedTuple):
@@ -121,7 +120,7 @@ def _give_up(one: _Watched) -> bool:
         _gone_since.pop(id(future), None)
         return False
     since = _gone_since.setdefault(id(future), time.monotonic())
-    patience = _VISIBLE_WITHIN if holder.job is not None and has_task else _LAST_PAUSE
+    patience = _entries.VISIBLE_WITHIN if holder.job is not None and has_task else _LAST_PAUSE
     if time.monotonic() - since < patience:
         return False
     text = f"{key} terminated without producing output: {holder.text}"

@@ -11,9 +11,6 @@ from typing import Any
 from swiftlet import _entries
 from swiftlet._entries import OUTCOME, TASK, Entry
 
-VISIBLE_WITHIN = 90.0
-"""Seconds within which a file that another host has written has to be seen here."""
-
 
 def load(directory: str, header: dict[str, Any]) -> list[list[memoryview]]:
     """The payloads of the values that the call needs. ``OSError`` if one is not to be had."""
@@ -34,7 +31,7 @@ def load(directory: str, header: dict[str, Any]) -> list[list[memoryview]]:
 
 def read_in_time(directory: str, key: str, role: int) -> Entry:
     """Network file systems take a while to show a new file on another node."""
-    deadline = time.monotonic() + VISIBLE_WITHIN
+    deadline = time.monotonic() + _entries.VISIBLE_WITHIN
     pause = 0.05
     while True:
         try:
